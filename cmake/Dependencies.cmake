@@ -1,0 +1,11 @@
+# Every library detent uses, all packaged by Debian 12; LibTorch is found by FindLibTorch.cmake.
+find_package(PkgConfig REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+if(DETENT_TESTS)
+  find_package(GTest REQUIRED)
+endif()

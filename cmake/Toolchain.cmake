@@ -1,0 +1,25 @@
+# Compiler flags, linker and cache shared by every target.
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+
+# Bit-equality of a kernel with its reference, on every instruction set, needs contraction off (no silent fused
+# multiply-add); sqrt may otherwise set errno, which alone stops vectorization.
+add_compile_options(-ffp-contract=off -fno-math-errno -Wall -Wextra -Wshadow -Wno-unused-parameter)
+if(DETENT_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(DETENT_SANITIZE)
+  add_compile_options(-fsanitize=${DETENT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
+  add_link_options(-fsanitize=${DETENT_SANITIZE})
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM)
+  add_link_options(-fuse-ld=mold)
+endif()
