@@ -1,0 +1,49 @@
+// Optimizer steps over one row, and the pull of a row towards a target (CAGE's term, WinQ's reset).
+// Class: exact. The target row is computed by the caller while the row is in cache, so no tensor of targets exists.
+#pragma once
+#include <cstdint>
+
+namespace detent::kernels {
+
+// One AdamW step (Loshchilov & Hutter, arXiv 1711.05101), decoupled decay, the order of operations of torch.optim.AdamW:
+//   w *= decay; m += (1-beta1)(g'-m); v = beta2 v + (1-beta2) g'^2; w -= step_size * m / (sqrt(v)/bias2_sqrt + eps)
+// with g' = gradient_scale * g + coupled * (w - target), w the weight before the step.
+struct AdamwCoefficients {
+  float decay;           // 1 - lr * weight_decay
+  float one_minus_beta1, beta2, one_minus_beta2;
+  float step_size;       // lr / (1 - beta1^t)
+  float bias2_sqrt;      // sqrt(1 - beta2^t)
+  float epsilon;
+  float gradient_scale;  // 1, or the clipping factor of the global norm
+  float coupled = 0;     // strength of the coupled term; target may be null when 0
+};
+void adamw_row(const AdamwCoefficients& c, float* w, const float* g, float* m, float* v, const float* target, int64_t n);
+
+// One SGD step, torch.optim.SGD's order: g' = gradient_scale*g + weight_decay*w + coupled*(w-target);
+// momentum buffer b = first ? g' : momentum*b + g' (dampening 0); step = nesterov ? g' + momentum*b : b; w -= lr*step.
+// momentum == 0: b is not touched and may be null.
+struct SgdCoefficients {
+  float lr, momentum, weight_decay, gradient_scale;
+  bool nesterov = false, first = false;
+  float coupled = 0;
+};
+void sgd_row(const SgdCoefficients& c, float* w, const float* g, float* b, const float* target, int64_t n);
+
+// w -= strength * (w - target): CAGE's decoupled term (arXiv 2510.18784), and with strength alpha WinQ's reset
+// w = (1-alpha) w + alpha Q(w) (arXiv 2605.17471).
+void pull_row(float* w, const float* target, float strength, int64_t n);
+
+// Sum of squares in double over the fixed tree of 16 lanes: gradient norms that no thread count can change.
+double sum_squares(const float* x, int64_t n);
+// Sum of a*b likewise.
+double dot(const float* a, const float* b, int64_t n);
+
+namespace reference {
+void adamw_row(const AdamwCoefficients& c, float* w, const float* g, float* m, float* v, const float* target, int64_t n);
+void sgd_row(const SgdCoefficients& c, float* w, const float* g, float* b, const float* target, int64_t n);
+void pull_row(float* w, const float* target, float strength, int64_t n);
+double sum_squares(const float* x, int64_t n);
+double dot(const float* a, const float* b, int64_t n);
+}  // namespace reference
+
+}  // namespace detent::kernels
