@@ -1,0 +1,32 @@
+// A configuration as a tree of text with line numbers: what YAML and --set are read into, before any meaning.
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace detent {
+
+struct Node {
+  enum class Kind { kNull, kScalar, kList, kMap };
+  Kind kind = Kind::kNull;
+  std::string scalar;
+  bool quoted = false;  // "0.1" in quotes is text
+  std::vector<Node> items;
+  std::vector<std::pair<std::string, Node>> entries;
+  int line = 0;        // 1-based; 0 for --set
+  std::string source;  // file name or "--set"
+
+  const Node* find(const std::string& key) const;
+  Node& at_or_add(const std::string& key);
+  std::string where() const;  // "config.yaml:12" or "--set"
+};
+
+// Parses one YAML document. Anchors, tags other than the default and duplicate keys are refused; depth is bounded.
+Node parse_yaml(const std::string& text, const std::string& source);
+Node load_yaml(const std::string& path);
+// Applies "a.b=c"; the value is read as YAML, so lists and maps work.
+void apply_set(Node& root, const std::string& assignment);
+// The tree as YAML again, keys in order; short lists and leaf maps on one line.
+std::string to_yaml(const Node& node);
+
+}  // namespace detent
