@@ -1,0 +1,40 @@
+// A trained model as it ships: every tensor with the exact value of the training forward, and its codes where it is
+// quantized. Built from a checkpoint folder (latent weights + quantization.json + quantization.safetensors).
+#pragma once
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "detent/quant/quantizer.h"
+#include "detent/quant/storage.h"
+
+namespace detent {
+
+// quantization.json of a checkpoint: which tensor lies on which grid, and what its layer's input is quantized to.
+struct QuantizationRecord {
+  struct Layer {
+    std::optional<QuantSpec> weight, input;
+  };
+  Storage unquantized = Storage::kF32;
+  std::map<std::string, Layer> layers;  // by weight name, e.g. "model.layers.0.mlp.up_proj.weight"
+};
+nlohmann::json to_json(const QuantizationRecord& record);
+QuantizationRecord record_from_json(const nlohmann::json& json);
+
+struct ShippedTensor {
+  at::Tensor value;                   // float32, bit-equal to what the training forward multiplied with
+  std::optional<Quantized> quantized;  // codes and scales when on a grid
+};
+struct ShippedModel {
+  nlohmann::json config;  // Hugging Face config.json, verbatim
+  QuantizationRecord record;
+  std::map<std::string, ShippedTensor> tensors;  // Hugging Face names
+  std::map<std::string, at::Tensor> learned;     // learned scales, "<tensor>.scale" and "<tensor>.input_scale"
+  std::string folder;                            // where it was read from (tokenizer files live there)
+};
+// Reads a checkpoint folder. A plain Hugging Face folder (no quantization.json) ships its float values as they are.
+// Fails, naming the tensor, on a missing or superfluous tensor of the record or a non-finite weight.
+ShippedModel load_shipped(const std::string& folder);
+
+}  // namespace detent
