@@ -20,7 +20,7 @@ struct Surrogate {
 
 // Any output may be null.
 struct FakeQuantOut {
-  float* value = nullptr;   // d * level
+  float* value = nullptr;  // d * level
   int8_t* codes = nullptr;
   uint8_t* mask = nullptr;  // 1 where the gradient passes
 };

@@ -5,19 +5,21 @@
 
 namespace detent::kernels {
 
-// One AdamW step (Loshchilov & Hutter, arXiv 1711.05101), decoupled decay, the order of operations of torch.optim.AdamW:
+// One AdamW step (Loshchilov & Hutter, arXiv 1711.05101), decoupled decay, the order of operations of
+// torch.optim.AdamW:
 //   w *= decay; m += (1-beta1)(g'-m); v = beta2 v + (1-beta2) g'^2; w -= step_size * m / (sqrt(v)/bias2_sqrt + eps)
 // with g' = gradient_scale * g + coupled * (w - target), w the weight before the step.
 struct AdamwCoefficients {
-  float decay;           // 1 - lr * weight_decay
+  float decay;  // 1 - lr * weight_decay
   float one_minus_beta1, beta2, one_minus_beta2;
-  float step_size;       // lr / (1 - beta1^t)
-  float bias2_sqrt;      // sqrt(1 - beta2^t)
+  float step_size;   // lr / (1 - beta1^t)
+  float bias2_sqrt;  // sqrt(1 - beta2^t)
   float epsilon;
   float gradient_scale;  // 1, or the clipping factor of the global norm
   float coupled = 0;     // strength of the coupled term; target may be null when 0
 };
-void adamw_row(const AdamwCoefficients& c, float* w, const float* g, float* m, float* v, const float* target, int64_t n);
+void adamw_row(const AdamwCoefficients& c, float* w, const float* g, float* m, float* v, const float* target,
+               int64_t n);
 
 // One SGD step, torch.optim.SGD's order: g' = gradient_scale*g + weight_decay*w + coupled*(w-target);
 // momentum buffer b = first ? g' : momentum*b + g' (dampening 0); step = nesterov ? g' + momentum*b : b; w -= lr*step.
@@ -39,7 +41,8 @@ double sum_squares(const float* x, int64_t n);
 double dot(const float* a, const float* b, int64_t n);
 
 namespace reference {
-void adamw_row(const AdamwCoefficients& c, float* w, const float* g, float* m, float* v, const float* target, int64_t n);
+void adamw_row(const AdamwCoefficients& c, float* w, const float* g, float* m, float* v, const float* target,
+               int64_t n);
 void sgd_row(const SgdCoefficients& c, float* w, const float* g, float* b, const float* target, int64_t n);
 void pull_row(float* w, const float* target, float strength, int64_t n);
 double sum_squares(const float* x, int64_t n);

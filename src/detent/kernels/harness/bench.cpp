@@ -1,0 +1,9 @@
+#include "detent/kernels/harness/bench.h"
+
+namespace detent::kernels {
+
+std::vector<BenchRow> bench_kernels(bool quick) { return {}; }
+
+std::string dispatch_target() { return "scalar"; }
+
+}  // namespace detent::kernels
