@@ -23,7 +23,7 @@ nlohmann::json to_json(const QuantizationRecord& record);
 QuantizationRecord record_from_json(const nlohmann::json& json);
 
 struct ShippedTensor {
-  at::Tensor value;                   // float32, bit-equal to what the training forward multiplied with
+  at::Tensor value;                    // float32, bit-equal to what the training forward multiplied with
   std::optional<Quantized> quantized;  // codes and scales when on a grid
 };
 struct ShippedModel {

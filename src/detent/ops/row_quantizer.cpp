@@ -1,0 +1,55 @@
+#include "detent/ops/row_quantizer.h"
+
+#include <limits>
+
+#include "detent/kernels/hadamard/hadamard.h"
+
+namespace detent::ops {
+
+kernels::Surrogate pass_through() {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  return {-kInfinity, kInfinity};
+}
+
+RowQuantizer::RowQuantizer(const QuantSpec& spec, int64_t columns) : RowQuantizer(spec, columns, pass_through()) {}
+
+RowQuantizer::RowQuantizer(const QuantSpec& spec, int64_t columns, const kernels::Surrogate& surrogate)
+    : spec_(spec), columns_(columns), block_(hadamard_block(columns)), surrogate_(surrogate) {
+  group_ = spec.granularity.kind == GranularityKind::kGroup ? spec.granularity.size : columns;
+}
+
+const float* RowQuantizer::basis(const float* x, float* scratch) const {
+  if (!rotated()) return x;
+  kernels::hadamard(x, scratch, columns_, block_);
+  return scratch;
+}
+
+void RowQuantizer::find_scales(const float* row, float* scales) const {
+  for (int64_t g = 0; g < groups(); ++g) {
+    const GroupStats stats = kernels::group_stats(row + g * group_, group_);
+    const float scale = scale_from_stats(stats, static_cast<double>(group_), spec_.grid, spec_.scale_rule);
+    scales[g] = round_scale(scale, spec_.scale_format);
+  }
+}
+
+void RowQuantizer::quantize(const float* row, const float* scales, const kernels::FakeQuantOut& out) const {
+  for (int64_t g = 0; g < groups(); ++g) {
+    const int64_t at = g * group_;
+    const kernels::FakeQuantOut part{out.value ? out.value + at : nullptr, out.codes ? out.codes + at : nullptr,
+                                     out.mask ? out.mask + at : nullptr};
+    kernels::quantize_group(row + at, group_, scales[g], spec_.grid, surrogate_, part);
+  }
+  if (out.value && spec_.rotation == Rotation::kHadamard) kernels::hadamard(out.value, out.value, columns_, block_);
+}
+
+void RowQuantizer::dequantize(const int8_t* codes, const float* scales, float* value) const {
+  for (int64_t g = 0; g < groups(); ++g)
+    kernels::dequantize_group(codes + g * group_, group_, scales[g], spec_.grid, value + g * group_);
+  if (spec_.rotation == Rotation::kHadamard) kernels::hadamard(value, value, columns_, block_);
+}
+
+void RowQuantizer::to_latent_basis(float* value) const {
+  if (spec_.rotation == Rotation::kHadamardHalf) kernels::hadamard(value, value, columns_, block_);
+}
+
+}  // namespace detent::ops
