@@ -22,3 +22,9 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   target_link_libraries(LibTorch::LibTorch INTERFACE ${LIBTORCH_CPU} ${LIBTORCH_C10} Threads::Threads)
   target_link_options(LibTorch::LibTorch INTERFACE -Wl,-rpath,${_torch_dir}/lib)
 endif()
+
+# The wheel carries headers of another fmt than the packaged library that detent links: the packaged ones come first.
+find_path(DETENT_FMT_INCLUDE fmt/core.h PATHS /usr/include NO_DEFAULT_PATH)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/fmt_first)
+file(CREATE_LINK ${DETENT_FMT_INCLUDE}/fmt ${PROJECT_BINARY_DIR}/fmt_first/fmt SYMBOLIC)
+target_include_directories(LibTorch::LibTorch BEFORE INTERFACE ${PROJECT_BINARY_DIR}/fmt_first)

@@ -1,0 +1,168 @@
+#include "detent/optim/optimizer.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "detent/base/error.h"
+#include "detent/kernels/optimizer/optimizer.h"
+#include "detent/ops/fake_quant.h"
+
+namespace detent {
+
+namespace {
+
+class Adamw : public Optimizer {
+ public:
+  Adamw(const OptimizerOptions& options, std::vector<OptimizedParameter> parameters)
+      : Optimizer(std::move(parameters)), options_(options) {
+    for (const OptimizedParameter& p : parameters_) {
+      m_.push_back(at::zeros_like(p.value));
+      v_.push_back(at::zeros_like(p.value));
+    }
+  }
+
+  std::map<std::string, at::Tensor> state() override {
+    std::map<std::string, at::Tensor> all;
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      all["adamw.m." + parameters_[i].name] = m_[i];
+      all["adamw.v." + parameters_[i].name] = v_[i];
+    }
+    return all;
+  }
+
+ protected:
+  struct Step : RowStep {
+    kernels::AdamwCoefficients c;
+    float *m, *v;
+    void run(int64_t row, float* w, const float* g, const float* target, int64_t columns) const override {
+      kernels::adamw_row(c, w, g, m + row * columns, v + row * columns, target, columns);
+    }
+  };
+
+  std::unique_ptr<RowStep> row_step(size_t i, int64_t t, double lr, double gradient_scale, double coupled) override {
+    const double beta1 = options_.betas[0], beta2 = options_.betas[1], steps = static_cast<double>(t);
+    auto step = std::make_unique<Step>();
+    step->c = {.decay = static_cast<float>(1 - lr * parameters_[i].weight_decay),
+               .one_minus_beta1 = static_cast<float>(1 - beta1),
+               .beta2 = static_cast<float>(beta2),
+               .one_minus_beta2 = static_cast<float>(1 - beta2),
+               .step_size = static_cast<float>(lr / (1 - std::pow(beta1, steps))),
+               .bias2_sqrt = static_cast<float>(std::sqrt(1 - std::pow(beta2, steps))),
+               .epsilon = static_cast<float>(options_.epsilon),
+               .gradient_scale = static_cast<float>(gradient_scale),
+               .coupled = static_cast<float>(coupled)};
+    step->m = m_[i].data_ptr<float>();
+    step->v = v_[i].data_ptr<float>();
+    return step;
+  }
+
+ private:
+  OptimizerOptions options_;
+  std::vector<at::Tensor> m_, v_;
+};
+
+class Sgd : public Optimizer {
+ public:
+  Sgd(const OptimizerOptions& options, std::vector<OptimizedParameter> parameters)
+      : Optimizer(std::move(parameters)), options_(options) {
+    for (const OptimizedParameter& p : parameters_)
+      if (options_.momentum > 0) buffer_.push_back(at::zeros_like(p.value));
+  }
+
+  std::map<std::string, at::Tensor> state() override {
+    std::map<std::string, at::Tensor> all;
+    for (size_t i = 0; i < buffer_.size(); ++i) all["sgd.momentum." + parameters_[i].name] = buffer_[i];
+    return all;
+  }
+
+ protected:
+  struct Step : RowStep {
+    kernels::SgdCoefficients c;
+    float* buffer = nullptr;
+    void run(int64_t row, float* w, const float* g, const float* target, int64_t columns) const override {
+      kernels::sgd_row(c, w, g, buffer ? buffer + row * columns : nullptr, target, columns);
+    }
+  };
+
+  // A zero buffer times the momentum plus g' is g', so the first step needs no special case here.
+  std::unique_ptr<RowStep> row_step(size_t i, int64_t, double lr, double gradient_scale, double coupled) override {
+    auto step = std::make_unique<Step>();
+    step->c = {.lr = static_cast<float>(lr),
+               .momentum = static_cast<float>(options_.momentum),
+               .weight_decay = static_cast<float>(parameters_[i].weight_decay),
+               .gradient_scale = static_cast<float>(gradient_scale),
+               .nesterov = options_.nesterov,
+               .coupled = static_cast<float>(coupled)};
+    if (options_.momentum > 0) step->buffer = buffer_[i].data_ptr<float>();
+    return step;
+  }
+
+ private:
+  OptimizerOptions options_;
+  std::vector<at::Tensor> buffer_;
+};
+
+}  // namespace
+
+void check(const OptimizerOptions& o) {
+  if (o.betas.size() != 2) fail("optimizer.betas expects two numbers, got {}", o.betas.size());
+  for (double beta : o.betas)
+    if (!(beta >= 0 && beta < 1)) fail("optimizer.betas = {} is out of range: it must be at least 0 and below 1", beta);
+  if (o.nesterov && o.momentum == 0)
+    fail("optimizer.nesterov has no effect with momentum: 0; raise momentum or drop it");
+}
+
+void Optimizer::step(int64_t t, double lr, double gradient_scale, const PullTerms& pull) {
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    OptimizedParameter& parameter = parameters_[i];
+    const double rate = lr * parameter.learning_rate_factor;
+    if (!parameter.value.grad().defined() || rate == 0) continue;
+    step_parameter(parameter, *row_step(i, t, rate, gradient_scale, parameter.target ? pull.coupled : 0), rate, pull);
+  }
+}
+
+void Optimizer::step_parameter(OptimizedParameter& parameter, const RowStep& row_step, double lr,
+                               const PullTerms& pull) {
+  const ops::Rows shape = ops::rows_of(parameter.value);
+  const at::Tensor gradient = parameter.value.grad().contiguous();
+  RowTarget* target = parameter.target.get();
+  const bool coupled = target && pull.coupled != 0, decoupled = target && pull.decoupled != 0;
+  const bool in_cache = decoupled && !target->needs_whole_tensor();
+  const float strength = static_cast<float>(std::min(1.0, lr * pull.decoupled));
+  if (coupled || in_cache) target->prepare(parameter.value);
+  float* w = parameter.value.data_ptr<float>();
+  const float* g = gradient.const_data_ptr<float>();
+  ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
+    std::vector<float> buffer(target ? 2 * shape.columns : 0);
+    float *row_target = buffer.data(), *scratch = buffer.data() + (target ? shape.columns : 0);
+    for (int64_t r = first; r < last; ++r) {
+      float* row = w + r * shape.columns;
+      if (coupled) target->target(r, row, row_target, scratch);
+      row_step.run(r, row, g + r * shape.columns, coupled ? row_target : nullptr, shape.columns);
+      if (!in_cache) continue;
+      target->target(r, row, row_target, scratch);
+      kernels::pull_row(row, row_target, strength, shape.columns);
+    }
+  });
+  if (decoupled && !in_cache) pull_towards(parameter.value, *target, strength);
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, std::vector<OptimizedParameter> parameters) {
+  check(options);
+  if (options.name == "sgd") return std::make_unique<Sgd>(options, std::move(parameters));
+  return std::make_unique<Adamw>(options, std::move(parameters));
+}
+
+double gradient_norm(const std::vector<OptimizedParameter>& parameters) {
+  double total = 0;
+  for (const OptimizedParameter& p : parameters) {
+    if (!p.value.grad().defined()) continue;
+    const at::Tensor g = p.value.grad().contiguous();
+    total += kernels::sum_squares(g.const_data_ptr<float>(), g.numel());
+  }
+  return std::sqrt(total);
+}
+
+}  // namespace detent

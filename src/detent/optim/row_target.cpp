@@ -1,0 +1,46 @@
+#include "detent/optim/row_target.h"
+
+#include <vector>
+
+#include "detent/kernels/optimizer/optimizer.h"
+#include "detent/ops/fake_quant.h"
+
+namespace detent {
+
+void pull_towards(const at::Tensor& w, RowTarget& target, double strength) {
+  const ops::Rows shape = ops::rows_of(w);
+  float* data = w.data_ptr<float>();
+  target.prepare(w);
+  ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
+    std::vector<float> buffer(2 * shape.columns);
+    for (int64_t r = first; r < last; ++r) {
+      float* row = data + r * shape.columns;
+      target.target(r, row, buffer.data(), buffer.data() + shape.columns);
+      kernels::pull_row(row, buffer.data(), static_cast<float>(strength), shape.columns);
+    }
+  });
+}
+
+GridDistance distance_to_target(const at::Tensor& w, RowTarget& target) {
+  const ops::Rows shape = ops::rows_of(w);
+  const float* data = w.const_data_ptr<float>();
+  std::vector<GridDistance> rows(shape.rows);
+  target.prepare(w);
+  ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
+    std::vector<float> buffer(2 * shape.columns);
+    for (int64_t r = first; r < last; ++r) {
+      const float* row = data + r * shape.columns;
+      target.target(r, row, buffer.data(), buffer.data() + shape.columns);
+      for (int64_t i = 0; i < shape.columns; ++i) buffer[i] = row[i] - buffer[i];
+      rows[r] = {kernels::sum_squares(buffer.data(), shape.columns), kernels::sum_squares(row, shape.columns)};
+    }
+  });
+  GridDistance all;
+  for (const GridDistance& row : rows) {
+    all.squared_error += row.squared_error;
+    all.squared_norm += row.squared_norm;
+  }
+  return all;
+}
+
+}  // namespace detent
