@@ -1,0 +1,144 @@
+#include "detent/qat/attach.h"
+
+#include <ATen/ATen.h>
+
+#include "detent/base/error.h"
+
+namespace detent {
+
+namespace {
+
+// Puts the layer's quantizers (or the stored value) on the slot's hook.
+void hang(const QuantizedLayer& layer, Storage storage) {
+  const nn::Slot& slot = layer.slot;
+  if (!layer.weight && !layer.input) {
+    if (storage == Storage::kF32) return;
+    if (slot.value_rule)
+      *slot.value_rule = std::make_shared<StoredValue>(storage);
+    else
+      *slot.linear_rule = std::make_shared<StoredValue>(storage);
+    return;
+  }
+  if (slot.value_rule) {
+    *slot.value_rule = std::make_shared<QuantizedValue>(layer.weight);
+    return;
+  }
+  auto rule = std::make_shared<QuantizedLinear>();
+  rule->weight = layer.weight;
+  rule->input = layer.input;
+  rule->rotate_input = layer.weight && layer.weight->spec().rotation == Rotation::kHadamardHalf && !layer.input;
+  *slot.linear_rule = rule;
+}
+
+void check_rotations(const std::string& name, const std::optional<QuantSpec>& weight,
+                     const std::optional<QuantSpec>& input) {
+  const bool weight_half = weight && weight->rotation == Rotation::kHadamardHalf;
+  const bool input_half = input && input->rotation == Rotation::kHadamardHalf;
+  if ((input_half && !weight_half) || (weight_half && input && !input_half))
+    fail(
+        "{}: rotation hadamard_half keeps the product only when weights and activations both stay rotated; use it for "
+        "both, or hadamard",
+        name);
+}
+
+void check_layer(const nn::Slot& slot, const LayerQuant& quant, const std::optional<QuantSpec>& weight,
+                 const std::optional<QuantSpec>& input) {
+  const at::Tensor& w = *slot.parameter;
+  if (quant.input && slot.value_rule)
+    fail("quant.activations: {} is a table, it has no input to quantize; skip it", slot.name);
+  if (weight) check_shape(*weight, w.size(0), w.size(1), slot.name);
+  if (input) check_shape(*input, 1, w.size(1), slot.name + " (input)");
+  if (input && input->scale_rule == ScaleRule::kLearned && input->granularity.kind != GranularityKind::kTensor)
+    fail("quant.activations: scale: learned needs group: tensor, because tokens come and go; got group {}",
+         input->granularity.name());
+  if (weight && slot.value_rule && weight->rotation == Rotation::kHadamardHalf)
+    fail("{}: a table cannot stay rotated; use rotation: hadamard or none", slot.name);
+  check_rotations(slot.name, weight, input);
+}
+
+ScaleRule start_rule(const TensorQuantOptions& options, const SurrogateMethod& method, const QuantSpec& spec) {
+  const ScaleRule rule =
+      options.initial_scale.empty() ? method.initial_rule(spec.grid) : parse_scale_rule(options.initial_scale);
+  if (!rule_fits(spec.grid, rule) || rule == ScaleRule::kLearned)
+    fail("quant.initial_scale: rule {} gives no scale for grid {}", scale_rule_name(rule), spec.grid.name());
+  return rule;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, TensorQuantizer*>> QuantizedModel::learned() const {
+  std::vector<std::pair<std::string, TensorQuantizer*>> all;
+  for (const QuantizedLayer& layer : layers) {
+    if (layer.weight && layer.weight->has_learned()) all.emplace_back(layer.slot.name + ".scale", layer.weight.get());
+    if (layer.input && layer.input->has_learned())
+      all.emplace_back(layer.slot.name + ".input_scale", layer.input.get());
+  }
+  return all;
+}
+
+QuantizedModel attach(const QuantOptions& options, const std::vector<nn::Slot>& slots) {
+  QuantizedModel model;
+  model.record.unquantized = parse_storage(options.unquantized);
+  std::vector<std::string> names;
+  for (const nn::Slot& slot : slots)
+    if (slot.role != nn::Role::kNorm) names.push_back(slot.name);
+  check_matches(options, names);
+  uint32_t id = 0;
+  for (const nn::Slot& slot : slots) {
+    QuantizedLayer layer{slot, nullptr, nullptr};
+    const LayerQuant quant = slot.role == nn::Role::kNorm ? LayerQuant{} : layer_quant(options, slot.name);
+    std::optional<QuantSpec> weight, input;
+    if (quant.weight) weight = to_spec(*quant.weight, "quant.weights");
+    if (quant.input) input = to_spec(*quant.input, "quant.activations");
+    check_layer(slot, quant, weight, input);
+    if (weight) {
+      std::shared_ptr<SurrogateMethod> method =
+          make_surrogate(quant.weight->surrogate, quant.weight->surrogate_options);
+      layer.weight = std::make_shared<TensorQuantizer>(slot.name, *weight, method, model.phase, id++);
+      if (layer.weight->has_learned())
+        layer.weight->start_learned(slot.parameter->detach(), start_rule(*quant.weight, *method, *weight));
+    }
+    if (input) {
+      std::shared_ptr<SurrogateMethod> method = make_surrogate(quant.input->surrogate, quant.input->surrogate_options);
+      layer.input = std::make_shared<TensorQuantizer>(slot.name + " (input)", *input, method, model.phase, id++);
+      if (layer.input->has_learned()) {
+        layer.input->start_empty_learned();
+        layer.input->initial_rule = start_rule(*quant.input, *method, *input);
+      }
+    }
+    if (weight || input) model.record.layers[slot.name] = {weight, input};
+    hang(layer, model.record.unquantized);
+    model.layers.push_back(std::move(layer));
+  }
+  return model;
+}
+
+QuantizedModel attach(const QuantizationRecord& record, const std::map<std::string, at::Tensor>& learned,
+                      const std::vector<nn::Slot>& slots) {
+  QuantizedModel model;
+  model.record = record;
+  const auto make = [&](const std::string& name, const std::optional<QuantSpec>& spec, const std::string& scale) {
+    std::shared_ptr<TensorQuantizer> quantizer;
+    if (!spec) return quantizer;
+    quantizer = std::make_shared<TensorQuantizer>(name, *spec, nullptr, model.phase, 0);
+    if (!quantizer->has_learned()) return quantizer;
+    const auto found = learned.find(scale);
+    if (found == learned.end()) fail("quantization.safetensors lacks '{}'; the checkpoint is incomplete", scale);
+    quantizer->learned() = found->second;
+    quantizer->remember_signs();
+    return quantizer;
+  };
+  for (const nn::Slot& slot : slots) {
+    QuantizedLayer layer{slot, nullptr, nullptr};
+    const auto found = record.layers.find(slot.name);
+    if (found != record.layers.end()) {
+      layer.weight = make(slot.name, found->second.weight, slot.name + ".scale");
+      layer.input = make(slot.name + " (input)", found->second.input, slot.name + ".input_scale");
+    }
+    hang(layer, record.unquantized);
+    model.layers.push_back(std::move(layer));
+  }
+  return model;
+}
+
+}  // namespace detent

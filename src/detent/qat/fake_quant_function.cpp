@@ -1,0 +1,63 @@
+#include "detent/qat/fake_quant_function.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "detent/ops/fake_quant.h"
+#include "detent/ops/with_backward.h"
+#include "detent/quant/quantizer.h"
+
+namespace detent {
+
+at::Tensor rotate(const at::Tensor& x) {
+  const at::Tensor value = ops::hadamard(x.detach().contiguous());
+  return ops::with_backward(value, {x},
+                            [](const at::Tensor& g) { return std::vector<at::Tensor>{ops::hadamard(g.contiguous())}; });
+}
+
+at::Tensor fake_quant_by_rule(const at::Tensor& x, const QuantSpec& spec, const kernels::Surrogate& surrogate) {
+  const bool masks = std::isfinite(surrogate.u_hi);
+  const auto result = ops::fake_quant(x.detach().contiguous(), {}, spec, surrogate, {.value = true, .mask = masks});
+  return ops::with_backward(result.value, {x}, [spec, mask = result.mask](const at::Tensor& g) {
+    if (mask.defined()) return std::vector<at::Tensor>{ops::masked_backward(g, mask, spec)};
+    const bool rotated = spec.rotation == Rotation::kHadamardHalf;  // the value left the quantizer rotated
+    return std::vector<at::Tensor>{rotated ? ops::hadamard(g.contiguous()) : g};
+  });
+}
+
+at::Tensor fake_quant_learned(const at::Tensor& x, const at::Tensor& parameter, const QuantSpec& spec,
+                              const kernels::Surrogate& surrogate, double factor) {
+  const at::Tensor input = x.detach().contiguous(), scales = ops::learned_scales(parameter.detach(), spec);
+  const at::Tensor value = ops::fake_quant(input, scales, spec, surrogate, {}).value;
+  // d(scale)/d(parameter) = 1 / learned_unit; rounding to the scale format passes straight through.
+  const double slope = factor / spec.learned_unit;
+  return ops::with_backward(value, {x, parameter}, [=](const at::Tensor& g) {
+    const ops::LearnedGradient gradient = ops::learned_backward(input, g, scales, spec, surrogate);
+    return std::vector<at::Tensor>{gradient.dx, gradient.dscale.mul(slope)};
+  });
+}
+
+at::Tensor alpha_blend(const at::Tensor& x, const at::Tensor& parameter, const QuantSpec& spec,
+                       const kernels::Surrogate& surrogate, double blend, double factor) {
+  if (blend <= 0) return x;
+  const bool learned = parameter.defined();
+  const at::Tensor input = x.detach().contiguous();
+  const at::Tensor scales = learned ? ops::learned_scales(parameter.detach(), spec) : at::Tensor();
+  const at::Tensor quantized = ops::fake_quant(input, scales, spec, surrogate, {}).value;
+  const at::Tensor value = blend >= 1 ? quantized : input.mul(1 - blend).add_(quantized, blend);
+  const double slope = blend * factor / spec.learned_unit;
+  return ops::with_backward(value, {x, parameter}, [=](const at::Tensor& g) {
+    at::Tensor dparameter;
+    if (learned) dparameter = ops::learned_backward(input, g, scales, spec, surrogate).dscale.mul(slope);
+    return std::vector<at::Tensor>{g.mul(1 - blend), dparameter};
+  });
+}
+
+at::Tensor straight_through_store(const at::Tensor& x, Storage storage) {
+  if (storage == Storage::kF32) return x;
+  return ops::with_backward(stored_value(x.detach(), storage), {x},
+                            [](const at::Tensor& g) { return std::vector<at::Tensor>{g}; });
+}
+
+}  // namespace detent
