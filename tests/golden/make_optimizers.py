@@ -7,10 +7,10 @@ A [7,33] tensor, 50 steps, gradient number t given in `grads`[t-1]; no clipping.
 Q: int 4 bits, absmax / 7, one float32 scale per row. Alpha-blending: alpha(t) = 1 - ((T1 - t) / (T1 - T0))^3 inside [T0, T1], 0 before, 1 after; the forward sees
 (1 - alpha) W + alpha Q(W), the latent weight gets (1 - alpha) g; once alpha is 1 the latent weight is frozen: no step at all, so neither momentum nor decay move it.
 """
-import math
 import numpy as np
 import torch
 from common import Golden
+from lr_schedule import schedule
 from quantizer_formulas import Grid, product, raw_step
 
 torch.set_num_threads(1)
@@ -27,16 +27,6 @@ def q(w):
     x = w.detach().numpy()
     d = raw_step(x, GRID, "absmax").astype(np.float32)[:, None]
     return torch.from_numpy(product(d, GRID.nearest(x.astype(np.float64) / d), GRID))
-
-
-def schedule(kind, t, total, peak, warmup, final):
-    """Step t = 1..total. Linear from 0 (exclusive) to peak over W = warmup * total steps, then down to final * peak, reached at t = total."""
-    first = round(warmup * total)
-    if t <= first:
-        return peak * t / first
-    p = (t - first) / (total - first)
-    low = {"cosine": 0.5 * (1 + math.cos(math.pi * p)), "linear": 1 - p, "constant": 1.0}[kind]
-    return peak * (final + (1 - final) * low)
 
 
 def ramp(t, cage):
