@@ -1,0 +1,108 @@
+// GGUF version 3, the model file of ggml and llama.cpp. The format: docs/gguf.md and src/gguf.cpp of ggml-org/ggml.
+// The reader refuses what ggml's refuses, and duplicate names and bytes outside any tensor besides.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "detent/io/atomic_file.h"
+#include "detent/io/ggml_types.h"
+#include "detent/io/mapped_file.h"
+
+namespace detent::io {
+
+template <class... T>
+using ScalarsAndArrays = std::variant<T..., std::vector<T>...>;
+
+// The value of a key: one of twelve scalar types or a flat array of one. The file's type follows from the C++ type.
+using GgufValue = ScalarsAndArrays<uint8_t, int8_t, uint16_t, int16_t, uint32_t, int32_t, float, bool, std::string,
+                                   uint64_t, int64_t, double>;
+using GgufKeyValue = std::pair<std::string, GgufValue>;
+
+std::string_view gguf_type_name(const GgufValue& value);  // "uint32", "array of string"
+
+struct GgufTensor {
+  std::string name;
+  const GgmlType* type = nullptr;
+  std::vector<int64_t> ne;           // ne[0] is the row length; a Hugging Face shape [out, in] is ne = {in, out}
+  std::span<const std::byte> bytes;  // whole blocks
+};
+
+struct GgufContent {
+  std::vector<GgufKeyValue> values;  // in the file's order
+  std::vector<GgufTensor> tensors;   // in the file's order, which is that of their bytes
+  uint64_t alignment = 32;
+};
+
+// Parses a whole file held in memory; tensors point into it, values are copied. source names it in errors. Fails (bad
+// input) on any break of the format; memory stays below a small multiple of the file.
+GgufContent parse_gguf(std::span<const std::byte> file, std::string_view source);
+
+class GgufReader {
+ public:
+  explicit GgufReader(const std::filesystem::path& path);
+
+  const std::vector<GgufKeyValue>& values() const { return content_.values; }
+  const std::vector<GgufTensor>& tensors() const { return content_.tensors; }
+  uint64_t alignment() const { return content_.alignment; }
+
+  const GgufValue* find_value(std::string_view key) const;     // null when absent
+  const GgufTensor* find_tensor(std::string_view name) const;  // null when absent
+  const GgufTensor& tensor(std::string_view name) const;       // fails naming it
+  // The value of key; fails naming it when it is absent or of another type.
+  template <class T>
+  const T& get(std::string_view key) const {
+    const GgufValue& value = existing(key);
+    const T* typed = std::get_if<T>(&value);
+    if (!typed) fail_type(key, value, GgufValue(T{}));
+    return *typed;
+  }
+
+ private:
+  const GgufValue& existing(std::string_view key) const;
+  [[noreturn]] void fail_type(std::string_view key, const GgufValue& got, const GgufValue& expected) const;
+
+  MappedFile file_;
+  GgufContent content_;
+  std::unordered_map<std::string_view, size_t> values_by_key_, tensors_by_name_;
+};
+
+struct GgufTensorInfo {
+  std::string name;  // 1..63 bytes
+  const GgmlType* type = nullptr;
+  std::vector<int64_t> ne;
+};
+
+// Writes a file through AtomicFile: the constructor takes all that the header needs, write() the tensors' bytes in the
+// order given there, finish() puts the file in place. A value general.alignment (uint32) changes the alignment.
+class GgufWriter {
+ public:
+  GgufWriter(const std::filesystem::path& path, const std::vector<GgufKeyValue>& values,
+             std::vector<GgufTensorInfo> tensors);
+
+  // All bytes of the next tensor, whose name must be name.
+  void write(std::string_view name, std::span<const std::byte> bytes);
+  // The next bytes, cut anywhere; padding between tensors is added here.
+  void write(std::span<const std::byte> bytes);
+  // Fails when bytes are missing.
+  void finish();
+
+ private:
+  void pad();
+
+  AtomicFile file_;
+  std::vector<GgufTensorInfo> tensors_;
+  std::vector<uint64_t> sizes_;  // bytes of each tensor
+  uint64_t alignment_ = 32;
+  size_t next_ = 0;        // the tensor being written
+  uint64_t progress_ = 0;  // its bytes already written
+};
+
+}  // namespace detent::io
