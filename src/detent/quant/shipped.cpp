@@ -1,0 +1,97 @@
+#include "detent/quant/shipped.h"
+
+#include <ATen/ATen.h>
+
+#include <fstream>
+
+#include "detent/base/error.h"
+#include "detent/quant/tensor_file.h"
+
+namespace detent {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+constexpr int kRecordVersion = 1;
+
+json spec_or_null(const std::optional<QuantSpec>& spec) { return spec ? to_json(*spec) : json(nullptr); }
+std::optional<QuantSpec> optional_spec(const json& value) {
+  if (value.is_null()) return std::nullopt;
+  return spec_from_json(value);
+}
+
+json read_json(const fs::path& path) {
+  std::ifstream in(path);
+  if (!in) fail("cannot read {}: is this a model folder?", path.string());
+  json parsed = json::parse(in, nullptr, false);
+  if (parsed.is_discarded()) fail("{}: not valid JSON", path.string());
+  return parsed;
+}
+
+void check_finite(const std::string& name, const at::Tensor& tensor, const std::string& folder) {
+  if (!at::isfinite(tensor).all().item<bool>())
+    fail("{}: tensor '{}' holds values that are not finite; it cannot be shipped", folder, name);
+}
+
+ShippedTensor ship(const std::string& name, const at::Tensor& latent, const ShippedModel& model) {
+  const auto layer = model.record.layers.find(name);
+  if (layer == model.record.layers.end() || !layer->second.weight)
+    return {stored_value(latent, model.record.unquantized), std::nullopt};
+  const QuantSpec& spec = *layer->second.weight;
+  if (latent.dim() != 2)
+    fail("{}: quantized tensor '{}' has {} dimensions, expected 2", model.folder, name, latent.dim());
+  check_shape(spec, latent.size(0), latent.size(1), name);
+  const auto scale = model.learned.find(name + ".scale");
+  if (spec.scale_rule == ScaleRule::kLearned) {
+    if (scale == model.learned.end()) fail("{}: quantization.safetensors lacks '{}.scale'", model.folder, name);
+    if (scale->second.sizes() != at::IntArrayRef(scale_shape(latent.sizes(), spec)))
+      fail("{}: '{}.scale' has the wrong shape for {}", model.folder, name, spec.name());
+  }
+  const Quantized quantized = quantize(latent, spec, scale == model.learned.end() ? at::Tensor() : scale->second);
+  return {dequantize(quantized), quantized};
+}
+
+}  // namespace
+
+json to_json(const QuantizationRecord& record) {
+  json layers = json::object();
+  for (const auto& [name, layer] : record.layers)
+    layers[name] = {{"weight", spec_or_null(layer.weight)}, {"input", spec_or_null(layer.input)}};
+  return {{"version", kRecordVersion}, {"unquantized", storage_name(record.unquantized)}, {"layers", layers}};
+}
+
+QuantizationRecord record_from_json(const json& value) {
+  try {
+    if (value.at("version").get<int>() != kRecordVersion)
+      fail("quantization.json has version {}, this program reads {}", value.at("version").dump(), kRecordVersion);
+    QuantizationRecord record;
+    record.unquantized = parse_storage(value.at("unquantized").get<std::string>());
+    for (const auto& [name, layer] : value.at("layers").items())
+      record.layers[name] = {optional_spec(layer.at("weight")), optional_spec(layer.at("input"))};
+    return record;
+  } catch (const json::exception& error) {
+    fail("quantization.json is malformed: {}", error.what());
+  }
+}
+
+ShippedModel load_shipped(const std::string& folder) {
+  ShippedModel model;
+  model.folder = folder;
+  model.config = read_json(fs::path(folder) / "config.json");
+  if (fs::exists(fs::path(folder) / "quantization.json"))
+    model.record = record_from_json(read_json(fs::path(folder) / "quantization.json"));
+  if (fs::exists(fs::path(folder) / "quantization.safetensors"))
+    model.learned = read_float_tensors(fs::path(folder) / "quantization.safetensors");
+  const TensorMap latent = read_float_tensors(folder);
+  for (const auto& [name, layer] : model.record.layers)
+    if (!latent.contains(name)) fail("{}: quantization.json names '{}', which model.safetensors lacks", folder, name);
+  for (const auto& [name, tensor] : latent) {
+    check_finite(name, tensor, folder);
+    model.tensors[name] = ship(name, tensor, model);
+  }
+  return model;
+}
+
+}  // namespace detent
