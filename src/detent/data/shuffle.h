@@ -4,12 +4,13 @@
 
 namespace detent {
 
-// A balanced Feistel network on the smallest even number of bits that holds size (at least two), with the result fed
-// back while it lies outside (cycle walking: Black & Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002).
-// With h = bits / 2, value = left * 2^h + right, rounds r = 0..7 do
-//   (left, right) = (right, left xor (word & (2^h - 1)))
-//   word = Philox4x32-10(counter = {right mod 2^32, r, epoch mod 2^32, kShuffleStream}, key = seed)[0].
-// Eight rounds: on domains this small four leave visible bias. tests/data/golden/shuffle.py restates it.
+// A balanced Feistel network on the smallest even number of bits, at least eight, that holds size, its result fed back
+// while it lies outside (cycle walking: Black & Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002).
+// With h = bits / 2 and value = left * 2^h + right, each of the rounds r = 0..7 does
+//   word = Philox4x32-10(counter = {right, r, epoch mod 2^32, kShuffleStream}, key = {seed mod 2^32, seed / 2^32})[0]
+//   (left, right) = (right, left xor (word mod 2^h))
+// Below eight bits, some orders of five elements come measurably more often than others.
+// tests/data/golden/shuffle.py restates this.
 class Permutation {
  public:
   static constexpr uint32_t kShuffleStream = 0x73687566;  // "shuf"
@@ -23,7 +24,7 @@ class Permutation {
   uint64_t seed_;
   uint32_t epoch_;
   uint64_t size_;
-  int half_bits_ = 1;
+  int half_bits_ = 4;
 };
 
 }  // namespace detent

@@ -71,6 +71,11 @@ void write_json(const std::filesystem::path& path, const Json& json) {
   io::write_file_atomically(path, json.dump(2) + "\n");
 }
 
+// transformers writes a template without special tokens where there was none.
+bool adds_nothing(const nlohmann::json& part) {
+  return part.is_null() || (part.at("type") == "TemplateProcessing" && part.at("special_tokens").empty());
+}
+
 bool is_plain_byte_level(const nlohmann::json& part) {
   return part.value("type", "") == "ByteLevel" && !part.value("add_prefix_space", true) &&
          !part.value("use_regex", true);
@@ -88,7 +93,7 @@ void save_byte_level(const Tokenizer& tokenizer, const std::string& folder) {
 bool is_byte_level(const nlohmann::json& file, const Tokenizer& tokenizer) try {
   const nlohmann::json& model = file.at("model");
   return model.at("type") == "BPE" && model.at("merges").empty() && file.at("normalizer").is_null() &&
-         file.at("post_processor").is_null() && is_plain_byte_level(file.at("pre_tokenizer")) &&
+         adds_nothing(file.at("post_processor")) && is_plain_byte_level(file.at("pre_tokenizer")) &&
          file.at("decoder").at("type") == "ByteLevel" && model.at("vocab") == nlohmann::json(vocabulary(tokenizer)) &&
          file.at("added_tokens").size() == 1 && file.at("added_tokens")[0].at("id") == tokenizer.end_of_text() &&
          file.at("added_tokens")[0].at("content") == kEndOfText;
