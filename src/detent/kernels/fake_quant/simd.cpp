@@ -1,23 +1,243 @@
+// Fake quantization with Highway: the reference's operations in the reference's order, a vector at a time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "detent/kernels/fake_quant/simd.cpp"
+#include "detent/kernels/targets.h"
+// After targets.h, which it depends on.
+#include "hwy/foreach_target.h"
+// After foreach_target.h, as Highway asks.
+#include <cmath>
+#include <limits>
+
 #include "detent/kernels/fake_quant/fake_quant.h"
+#include "detent/kernels/lane_sum-inl.h"
 
-namespace detent::kernels {
+HWY_BEFORE_NAMESPACE();
+namespace detent::kernels::HWY_NAMESPACE {
+#if HWY_TARGET == HWY_SCALAR
+using reference::apply_mask;
+using reference::dequantize_group;
+using reference::group_stats;
+using reference::learned_backward_group;
+using reference::quantize_group;
+#else
 
-GroupStats group_stats(const float* x, int64_t n) { return reference::group_stats(x, n); }
+using IntTag = hn::RebindToSigned<FloatTag>;
+using IntVec = hn::Vec<IntTag>;
+using FloatMask = hn::Mask<FloatTag>;
+using CodeTag = hn::Rebind<int8_t, FloatTag>;
+using ByteTag = hn::Rebind<uint8_t, FloatTag>;
+constexpr FloatTag kF;
+
+// The first element of largest magnitude, given the extremes.
+float first_extreme(const float* x, float lowest, float highest) {
+  if (highest > -lowest) return highest;
+  if (highest < -lowest) return lowest;
+  if (highest == 0) return 0;
+  while (std::fabs(*x) != highest) ++x;
+  return *x;
+}
+
+struct StatsLoop {
+  FloatVec lowest, highest;
+  VectorLaneSum sum_abs, sum_squares;
+
+  // Written out: an implicit constructor would be compiled for the baseline instruction set.
+  HWY_INLINE StatsLoop() : lowest(hn::Zero(kF)), highest(hn::Zero(kF)) {}
+
+  HWY_INLINE void add(const float* HWY_RESTRICT x) {
+    for (int i = 0; i < kLanes; i += kFloats) {
+      const FloatVec v = hn::LoadU(kF, x + i);
+      lowest = hn::Min(lowest, v);
+      highest = hn::Max(highest, v);
+    }
+    for (int j = 0; j < kSumVectors; ++j) {
+      const DoubleVec v = VectorLaneSum::load(x, j);
+      sum_abs.lanes[j] = hn::Add(sum_abs.lanes[j], hn::Abs(v));
+      sum_squares.add_product(j, v, v);
+    }
+  }
+};
+
+GroupStats group_stats(const float* x, int64_t n) {
+  StatsLoop loop;
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) loop.add(x + i);
+  if (i < n) loop.add(PaddedLanes(x + i, n - i).values);
+  GroupStats stats;
+  stats.sum_abs = loop.sum_abs.total();
+  // Min and Max drop NaN; the sum of magnitudes does not, and finite floats cannot overflow it.
+  if (!std::isfinite(stats.sum_abs)) return {.finite = false};
+  stats.sum_squares = loop.sum_squares.total();
+  const float lowest = hn::GetLane(hn::MinOfLanes(kF, loop.lowest));
+  const float highest = hn::GetLane(hn::MaxOfLanes(kF, loop.highest));
+  stats.extreme = first_extreme(x, lowest, highest);
+  stats.absmax = std::fabs(stats.extreme);
+  return stats;
+}
+
+// A grid as vectors.
+struct GridVectors {
+  FloatVec lo, hi, offset, stride, scale;
+
+  GridVectors(const Grid& grid, float d)
+      : lo(hn::Set(kF, static_cast<float>(grid.lo()))),
+        hi(hn::Set(kF, static_cast<float>(grid.hi()))),
+        offset(hn::Set(kF, grid.offset())),
+        stride(hn::Set(kF, grid.stride())),
+        scale(hn::Set(kF, d)) {}
+
+  template <bool kRoundsDown>
+  HWY_INLINE FloatVec nearest_code(FloatVec u) const {
+    const FloatVec rounded = kRoundsDown ? hn::Floor(u) : hn::Round(u);
+    return hn::Min(hn::Max(rounded, lo), hi);
+  }
+  HWY_INLINE FloatVec level(FloatVec code) const { return hn::Mul(stride, hn::Add(code, offset)); }
+};
+
+HWY_INLINE FloatMask inside(FloatVec u, const Surrogate& surrogate) {
+  return hn::And(hn::Ge(u, hn::Set(kF, surrogate.u_lo)), hn::Le(u, hn::Set(kF, surrogate.u_hi)));
+}
+
+template <bool kRoundsDown>
+HWY_INLINE void quantize_vector(const float* x, const GridVectors& grid, const Surrogate& surrogate,
+                                const FakeQuantOut& out, int64_t i) {
+  const FloatVec u = hn::Div(hn::LoadU(kF, x + i), grid.scale);
+  const FloatMask valid = hn::Eq(u, u);
+  const FloatVec code = hn::IfThenElseZero(valid, grid.nearest_code<kRoundsDown>(u));
+  if (out.mask) {
+    const IntVec one = hn::Set(IntTag(), 1);
+    const IntVec passes = hn::IfThenElseZero(hn::RebindMask(IntTag(), inside(u, surrogate)), one);
+    hn::StoreU(hn::DemoteTo(ByteTag(), passes), ByteTag(), out.mask + i);
+  }
+  if (out.codes) hn::StoreU(hn::DemoteTo(CodeTag(), hn::ConvertTo(IntTag(), code)), CodeTag(), out.codes + i);
+  if (out.value) {
+    const FloatVec nan = hn::Set(kF, std::numeric_limits<float>::quiet_NaN());
+    hn::StoreU(hn::IfThenElse(valid, hn::Mul(grid.scale, grid.level(code)), nan), kF, out.value + i);
+  }
+}
+
+template <bool kRoundsDown>
+void quantize_loop(const float* x, int64_t n, const GridVectors& grid, const Surrogate& surrogate,
+                   const FakeQuantOut& out) {
+  int64_t i = 0;
+  for (; i + kFloats <= n; i += kFloats) quantize_vector<kRoundsDown>(x, grid, surrogate, out, i);
+  if (i == n) return;
+  const size_t rest = static_cast<size_t>(n - i);
+  PaddedLanes padded(x + i, n - i);
+  int8_t codes[kFloats];
+  uint8_t mask[kFloats];
+  quantize_vector<kRoundsDown>(padded.values, grid, surrogate, {padded.values, codes, mask}, 0);
+  if (out.value) std::memcpy(out.value + i, padded.values, rest * sizeof(float));
+  if (out.codes) std::memcpy(out.codes + i, codes, rest);
+  if (out.mask) std::memcpy(out.mask + i, mask, rest);
+}
 
 void quantize_group(const float* x, int64_t n, float scale, const Grid& grid, const Surrogate& surrogate,
                     const FakeQuantOut& out) {
-  reference::quantize_group(x, n, scale, grid, surrogate, out);
+  if (scale == 0) return reference::quantize_group(x, n, scale, grid, surrogate, out);  // rare: an all-zero group
+  const GridVectors vectors(grid, scale);
+  grid.rounds_down() ? quantize_loop<true>(x, n, vectors, surrogate, out)
+                     : quantize_loop<false>(x, n, vectors, surrogate, out);
+}
+
+HWY_INLINE void dequantize_vector(const int8_t* codes, const GridVectors& grid, float* value) {
+  const IntVec code = hn::PromoteTo(IntTag(), hn::LoadU(CodeTag(), codes));
+  hn::StoreU(hn::Mul(grid.scale, grid.level(hn::ConvertTo(kF, code))), kF, value);
 }
 
 void dequantize_group(const int8_t* codes, int64_t n, float scale, const Grid& grid, float* value) {
-  reference::dequantize_group(codes, n, scale, grid, value);
+  const GridVectors vectors(grid, scale);
+  int64_t i = 0;
+  for (; i + kFloats <= n; i += kFloats) dequantize_vector(codes + i, vectors, value + i);
+  if (i < n) reference::dequantize_group(codes + i, n - i, scale, grid, value + i);
+}
+
+// d(value)/d(scale) of one round of lanes, and dx on the way.
+template <bool kRoundsDown>
+HWY_INLINE void slopes(const float* x, const float* g, const GridVectors& grid, const Surrogate& surrogate, float* dx,
+                       float* HWY_RESTRICT slope) {
+  for (int i = 0; i < kLanes; i += kFloats) {
+    const FloatVec u = hn::Div(hn::LoadU(kF, x + i), grid.scale);
+    const FloatVec level = grid.level(grid.nearest_code<kRoundsDown>(u));
+    FloatVec t = hn::Sub(level, hn::Mul(hn::Set(kF, surrogate.residual), u));
+    t = hn::IfThenElse(hn::Lt(u, hn::Set(kF, surrogate.u_lo)), hn::Set(kF, surrogate.level_lo), t);
+    t = hn::IfThenElse(hn::Gt(u, hn::Set(kF, surrogate.u_hi)), hn::Set(kF, surrogate.level_hi), t);
+    hn::Store(t, kF, slope + i);
+    if (dx) hn::StoreU(hn::IfThenElseZero(inside(u, surrogate), hn::LoadU(kF, g + i)), kF, dx + i);
+  }
+}
+
+template <bool kRoundsDown>
+double learned_backward_loop(const float* x, const float* g, int64_t n, const GridVectors& grid,
+                             const Surrogate& surrogate, float* dx) {
+  alignas(64) float slope[kLanes], gradient[kLanes];
+  VectorLaneSum sum;
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int j = 0; j < kLanes; j += kFloats) hn::Store(hn::LoadU(kF, g + i + j), kF, gradient + j);  // dx may be g
+    slopes<kRoundsDown>(x + i, gradient, grid, surrogate, dx ? dx + i : nullptr, slope);
+    sum.add_products(gradient, slope);
+  }
+  if (i < n) {
+    const PaddedLanes padded_x(x + i, n - i);
+    PaddedLanes padded_g(g + i, n - i);
+    float padded_dx[kLanes];
+    slopes<kRoundsDown>(padded_x.values, padded_g.values, grid, surrogate, padded_dx, slope);
+    for (int64_t k = n - i; k < kLanes; ++k) slope[k] = 0;
+    sum.add_products(padded_g.values, slope);
+    if (dx) std::memcpy(dx + i, padded_dx, static_cast<size_t>(n - i) * sizeof(float));
+  }
+  return sum.total();
 }
 
 double learned_backward_group(const float* x, const float* g, int64_t n, float scale, const Grid& grid,
                               const Surrogate& surrogate, float* dx) {
-  return reference::learned_backward_group(x, g, n, scale, grid, surrogate, dx);
+  if (scale == 0) return reference::learned_backward_group(x, g, n, scale, grid, surrogate, dx);
+  const GridVectors vectors(grid, scale);
+  return grid.rounds_down() ? learned_backward_loop<true>(x, g, n, vectors, surrogate, dx)
+                            : learned_backward_loop<false>(x, g, n, vectors, surrogate, dx);
 }
 
-void apply_mask(const float* g, const uint8_t* mask, int64_t n, float* dx) { reference::apply_mask(g, mask, n, dx); }
+void apply_mask(const float* g, const uint8_t* mask, int64_t n, float* dx) {
+  int64_t i = 0;
+  for (; i + kFloats <= n; i += kFloats) {
+    const IntVec passes = hn::PromoteTo(IntTag(), hn::LoadU(ByteTag(), mask + i));
+    const FloatMask keep = hn::RebindMask(kF, hn::Ne(passes, hn::Zero(IntTag())));
+    hn::StoreU(hn::IfThenElseZero(keep, hn::LoadU(kF, g + i)), kF, dx + i);
+  }
+  if (i < n) reference::apply_mask(g + i, mask + i, n - i, dx + i);
+}
 
+#endif
+}  // namespace detent::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace detent::kernels {
+HWY_EXPORT(group_stats);
+HWY_EXPORT(quantize_group);
+HWY_EXPORT(dequantize_group);
+HWY_EXPORT(learned_backward_group);
+HWY_EXPORT(apply_mask);
+
+GroupStats group_stats(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(group_stats)(x, n); }
+
+void quantize_group(const float* x, int64_t n, float scale, const Grid& grid, const Surrogate& surrogate,
+                    const FakeQuantOut& out) {
+  HWY_DYNAMIC_DISPATCH(quantize_group)(x, n, scale, grid, surrogate, out);
+}
+
+void dequantize_group(const int8_t* codes, int64_t n, float scale, const Grid& grid, float* value) {
+  HWY_DYNAMIC_DISPATCH(dequantize_group)(codes, n, scale, grid, value);
+}
+
+double learned_backward_group(const float* x, const float* g, int64_t n, float scale, const Grid& grid,
+                              const Surrogate& surrogate, float* dx) {
+  return HWY_DYNAMIC_DISPATCH(learned_backward_group)(x, g, n, scale, grid, surrogate, dx);
+}
+
+void apply_mask(const float* g, const uint8_t* mask, int64_t n, float* dx) {
+  HWY_DYNAMIC_DISPATCH(apply_mask)(g, mask, n, dx);
+}
 }  // namespace detent::kernels
+#endif

@@ -1,7 +1,116 @@
+// Block Hadamard with Highway: butterflies nearer than a vector by swapping lanes, the others between vectors.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "detent/kernels/hadamard/simd.cpp"
+#include "detent/kernels/targets.h"
+// After targets.h, which it depends on.
+#include "hwy/foreach_target.h"
+// After foreach_target.h, as Highway asks.
+#include <cmath>
+#include <cstring>
+
 #include "detent/kernels/hadamard/hadamard.h"
+#include "hwy/highway.h"
 
+HWY_BEFORE_NAMESPACE();
+namespace detent::kernels::HWY_NAMESPACE {
+#if HWY_TARGET == HWY_SCALAR
+using reference::hadamard;
+#else
+
+namespace hn = hwy::HWY_NAMESPACE;
+using FloatTag = hn::ScalableTag<float>;
+using FloatVec = hn::Vec<FloatTag>;
+constexpr FloatTag kF;
+constexpr int kFloats = static_cast<int>(hn::MaxLanes(FloatTag()));
+
+// Lane i of the result is lane i ^ kDistance.
+template <int kDistance>
+HWY_INLINE FloatVec swap_lanes(FloatVec v) {
+  if constexpr (kDistance == 1) return hn::Shuffle2301(v);
+  if constexpr (kDistance == 2) return hn::Shuffle1032(v);
+  if constexpr (kDistance == 4) return hn::SwapAdjacentBlocks(v);
+  if constexpr (kDistance == 8) return hn::ConcatLowerUpper(kF, v, v);
+}
+
+// The sign bit where lane & kDistance: there the reference computes a - b = a + (-b).
+template <int kDistance>
+HWY_INLINE FloatVec signs() {
+  const hn::RebindToUnsigned<FloatTag> du;
+  const auto picked = hn::And(hn::Iota(du, 0), hn::Set(du, kDistance));
+  return hn::BitCast(kF, hn::Mul(picked, hn::Set(du, 0x80000000u / kDistance)));
+}
+
+template <int kDistance, int kEnd>
+HWY_INLINE FloatVec butterflies_inside(FloatVec v) {
+  if constexpr (kDistance < kEnd) {
+    v = hn::Add(swap_lanes<kDistance>(v), hn::Xor(v, signs<kDistance>()));
+    return butterflies_inside<kDistance * 2, kEnd>(v);
+  }
+  return v;
+}
+
+// One block, or for blocks smaller than a vector one vector of them.
+template <int kBlock>
+HWY_INLINE void rotate(const float* in, float* out, FloatVec norm) {
+  constexpr int kVectors = kBlock > kFloats ? kBlock / kFloats : 1;
+  FloatVec v[kVectors];
+  for (int j = 0; j < kVectors; ++j)
+    v[j] = butterflies_inside<1, (kBlock < kFloats ? kBlock : kFloats)>(hn::LoadU(kF, in + j * kFloats));
+  for (int distance = 1; distance < kVectors; distance *= 2) {
+    for (int j = 0; j < kVectors; ++j) {
+      if (j & distance) continue;
+      const FloatVec a = v[j], b = v[j + distance];
+      v[j] = hn::Add(a, b);
+      v[j + distance] = hn::Sub(a, b);
+    }
+  }
+  for (int j = 0; j < kVectors; ++j) hn::StoreU(hn::Mul(v[j], norm), kF, out + j * kFloats);
+}
+
+template <int kBlock>
+void rotate_row(const float* in, float* out, int64_t n) {
+  constexpr int kStep = kBlock > kFloats ? kBlock : kFloats;
+  const FloatVec norm = hn::Set(kF, static_cast<float>(1.0 / std::sqrt(static_cast<double>(kBlock))));
+  int64_t i = 0;
+  for (; i + kStep <= n; i += kStep) rotate<kBlock>(in + i, out + i, norm);
+  if (i == n) return;
+  float rest[kStep] = {};  // blocks smaller than a vector that do not fill one
+  std::memcpy(rest, in + i, static_cast<size_t>(n - i) * sizeof(float));
+  rotate<kBlock>(rest, rest, norm);
+  std::memcpy(out + i, rest, static_cast<size_t>(n - i) * sizeof(float));
+}
+
+void hadamard(const float* in, float* out, int64_t n, int64_t block) {
+  switch (block) {
+    case 2:
+      return rotate_row<2>(in, out, n);
+    case 4:
+      return rotate_row<4>(in, out, n);
+    case 8:
+      return rotate_row<8>(in, out, n);
+    case 16:
+      return rotate_row<16>(in, out, n);
+    case 32:
+      return rotate_row<32>(in, out, n);
+    case 64:
+      return rotate_row<64>(in, out, n);
+    case 128:
+      return rotate_row<128>(in, out, n);
+    default:
+      return reference::hadamard(in, out, n, block);
+  }
+}
+
+#endif
+}  // namespace detent::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace detent::kernels {
+HWY_EXPORT(hadamard);
 
-void hadamard(const float* in, float* out, int64_t n, int64_t block) { reference::hadamard(in, out, n, block); }
-
+void hadamard(const float* in, float* out, int64_t n, int64_t block) {
+  HWY_DYNAMIC_DISPATCH(hadamard)(in, out, n, block);
+}
 }  // namespace detent::kernels
+#endif

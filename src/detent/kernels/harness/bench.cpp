@@ -4,6 +4,4 @@ namespace detent::kernels {
 
 std::vector<BenchRow> bench_kernels(bool quick) { return {}; }
 
-std::string dispatch_target() { return "scalar"; }
-
 }  // namespace detent::kernels

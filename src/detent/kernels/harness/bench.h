@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "detent/kernels/harness/dispatch.h"  // dispatch_target() belongs to every printed table
+
 namespace detent::kernels {
 
 struct BenchRow {
@@ -17,8 +19,5 @@ struct BenchRow {
 
 // quick: a small tensor and few repeats, for a smoke test.
 std::vector<BenchRow> bench_kernels(bool quick);
-
-// The instruction set that the kernels use on this processor, e.g. "AVX2".
-std::string dispatch_target();
 
 }  // namespace detent::kernels
