@@ -24,37 +24,56 @@ using DoubleVec = hn::Vec<DoubleTag>;
 
 inline constexpr int kFloats = static_cast<int>(hn::MaxLanes(FloatTag()));
 inline constexpr int kDoubles = static_cast<int>(hn::MaxLanes(DoubleTag()));
-inline constexpr int kSumVectors = kLanes / kDoubles;
 
-struct VectorLaneSum {
-  DoubleVec lanes[kSumVectors];
+// kVectors neighbouring vectors of lanes. A recursive struct and not an array, so that the lanes live in registers and
+// the fixed tree is its shape.
+template <int kVectors>
+struct VectorLanes {
+  VectorLanes<kVectors / 2> low, high;
+  static constexpr int kHalf = kVectors / 2 * kDoubles;  // elements of low
 
-  HWY_INLINE VectorLaneSum() {
-    for (DoubleVec& lane : lanes) lane = hn::Zero(DoubleTag());
-  }
-
-  // Adds a[j] * b[j] to the lanes of vector j. The product of two floats is exact in double, so that a fused
-  // multiply-add gives the bits of a product and a sum.
-  HWY_INLINE void add_product(int j, DoubleVec a, DoubleVec b) { lanes[j] = hn::MulAdd(a, b, lanes[j]); }
-
+  HWY_INLINE VectorLanes() {}
+  // Adds a[i] * b[i] to lane i. The product of two floats is exact in double, so that a fused multiply-add gives the
+  // bits of a product and a sum.
   HWY_INLINE void add_products(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b) {
-    for (int j = 0; j < kSumVectors; ++j) add_product(j, load(a, j), load(b, j));
+    low.add_products(a, b);
+    high.add_products(a + kHalf, b + kHalf);
   }
-
-  static HWY_INLINE DoubleVec load(const float* x, int j) {
-    return hn::PromoteTo(DoubleTag(), hn::LoadU(HalfTag(), x + j * kDoubles));
+  HWY_INLINE void add_magnitudes(const float* HWY_RESTRICT x) {
+    low.add_magnitudes(x);
+    high.add_magnitudes(x + kHalf);
   }
-
+  HWY_INLINE void add(const VectorLanes& other) {
+    low.add(other.low);
+    high.add(other.high);
+  }
   HWY_INLINE double total() {
-    for (int half = kSumVectors / 2; half > 0; half /= 2)
-      for (int k = 0; k < half; ++k) lanes[k] = hn::Add(lanes[k], lanes[k + half]);
+    low.add(high);
+    return low.total();
+  }
+};
+
+template <>
+struct VectorLanes<1> {
+  DoubleVec lanes;
+
+  HWY_INLINE VectorLanes() : lanes(hn::Zero(DoubleTag())) {}
+  static HWY_INLINE DoubleVec load(const float* x) { return hn::PromoteTo(DoubleTag(), hn::LoadU(HalfTag(), x)); }
+  HWY_INLINE void add_products(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b) {
+    lanes = hn::MulAdd(load(a), load(b), lanes);
+  }
+  HWY_INLINE void add_magnitudes(const float* HWY_RESTRICT x) { lanes = hn::Add(lanes, hn::Abs(load(x))); }
+  HWY_INLINE void add(const VectorLanes& other) { lanes = hn::Add(lanes, other.lanes); }
+  HWY_INLINE double total() const {
     double last[kDoubles];
-    hn::StoreU(lanes[0], DoubleTag(), last);
+    hn::StoreU(lanes, DoubleTag(), last);
     for (int half = kDoubles / 2; half > 0; half /= 2)
       for (int k = 0; k < half; ++k) last[k] += last[k + half];
     return last[0];
   }
 };
+
+using VectorLaneSum = VectorLanes<kLanes / kDoubles>;
 
 // The last elements of a row, padded with zeros to one round of lanes.
 struct PaddedLanes {

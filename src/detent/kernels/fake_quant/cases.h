@@ -60,6 +60,7 @@ inline std::vector<FakeQuantInput> fake_quant_inputs(int64_t n, const Grid& grid
   const size_t length = static_cast<size_t>(n);
   std::vector<FakeQuantInput> inputs = {{"gaussian", gaussian_values(n, 1, spread)},
                                         {"zero", std::vector<float>(length, 0.0f)},
+                                        {"negative zero", std::vector<float>(length, -0.0f)},
                                         {"constant", std::vector<float>(length, -2.5f * scale)}};
   inputs.push_back({"finite", with_hostile_values(inputs[0].x, finite_extremes(), 3)});
   inputs.push_back({"non_finite", with_hostile_values(inputs[0].x, non_finite(), 5)});

@@ -28,15 +28,6 @@ using CodeTag = hn::Rebind<int8_t, FloatTag>;
 using ByteTag = hn::Rebind<uint8_t, FloatTag>;
 constexpr FloatTag kF;
 
-// The first element of largest magnitude, given the extremes.
-float first_extreme(const float* x, float lowest, float highest) {
-  if (highest > -lowest) return highest;
-  if (highest < -lowest) return lowest;
-  if (highest == 0) return 0;
-  while (std::fabs(*x) != highest) ++x;
-  return *x;
-}
-
 struct StatsLoop {
   FloatVec lowest, highest;
   VectorLaneSum sum_abs, sum_squares;
@@ -50,13 +41,16 @@ struct StatsLoop {
       lowest = hn::Min(lowest, v);
       highest = hn::Max(highest, v);
     }
-    for (int j = 0; j < kSumVectors; ++j) {
-      const DoubleVec v = VectorLaneSum::load(x, j);
-      sum_abs.lanes[j] = hn::Add(sum_abs.lanes[j], hn::Abs(v));
-      sum_squares.add_product(j, v, v);
-    }
+    sum_abs.add_magnitudes(x);
+    sum_squares.add_products(x, x);
   }
 };
+
+// When both signs reach the largest magnitude.
+HWY_NOINLINE float first_of_magnitude(const float* x, float magnitude) {
+  while (std::fabs(*x) != magnitude) ++x;
+  return *x;
+}
 
 GroupStats group_stats(const float* x, int64_t n) {
   StatsLoop loop;
@@ -68,10 +62,14 @@ GroupStats group_stats(const float* x, int64_t n) {
   // Min and Max drop NaN; the sum of magnitudes does not, and finite floats cannot overflow it.
   if (!std::isfinite(stats.sum_abs)) return {.finite = false};
   stats.sum_squares = loop.sum_squares.total();
-  const float lowest = hn::GetLane(hn::MinOfLanes(kF, loop.lowest));
-  const float highest = hn::GetLane(hn::MaxOfLanes(kF, loop.highest));
-  stats.extreme = first_extreme(x, lowest, highest);
-  stats.absmax = std::fabs(stats.extreme);
+  const FloatVec highest = hn::MaxOfLanes(kF, loop.highest), lowest = hn::MinOfLanes(kF, loop.lowest);
+  const FloatVec depth = hn::Neg(lowest);
+  stats.absmax = hn::GetLane(hn::Max(highest, depth));
+  stats.extreme = hn::GetLane(hn::IfThenElse(hn::Gt(highest, depth), highest, lowest));  // no branch to mispredict
+  if (hn::GetLane(highest) == hn::GetLane(depth)) {
+    stats.absmax = std::fabs(stats.absmax);
+    stats.extreme = stats.absmax == 0 ? 0 : first_of_magnitude(x, stats.absmax);
+  }
   return stats;
 }
 
@@ -79,7 +77,7 @@ GroupStats group_stats(const float* x, int64_t n) {
 struct GridVectors {
   FloatVec lo, hi, offset, stride, scale;
 
-  GridVectors(const Grid& grid, float d)
+  HWY_INLINE GridVectors(const Grid& grid, float d)
       : lo(hn::Set(kF, static_cast<float>(grid.lo()))),
         hi(hn::Set(kF, static_cast<float>(grid.hi()))),
         offset(hn::Set(kF, grid.offset())),
@@ -100,7 +98,7 @@ HWY_INLINE FloatMask inside(FloatVec u, const Surrogate& surrogate) {
 
 template <bool kRoundsDown>
 HWY_INLINE void quantize_vector(const float* x, const GridVectors& grid, const Surrogate& surrogate,
-                                const FakeQuantOut& out, int64_t i) {
+                                const FakeQuantOut out, int64_t i) {
   const FloatVec u = hn::Div(hn::LoadU(kF, x + i), grid.scale);
   const FloatMask valid = hn::Eq(u, u);
   const FloatVec code = hn::IfThenElseZero(valid, grid.nearest_code<kRoundsDown>(u));
@@ -117,8 +115,8 @@ HWY_INLINE void quantize_vector(const float* x, const GridVectors& grid, const S
 }
 
 template <bool kRoundsDown>
-void quantize_loop(const float* x, int64_t n, const GridVectors& grid, const Surrogate& surrogate,
-                   const FakeQuantOut& out) {
+HWY_INLINE void quantize_loop(const float* x, int64_t n, const GridVectors& grid, const Surrogate& surrogate,
+                              const FakeQuantOut& out) {
   int64_t i = 0;
   for (; i + kFloats <= n; i += kFloats) quantize_vector<kRoundsDown>(x, grid, surrogate, out, i);
   if (i == n) return;
@@ -168,8 +166,8 @@ HWY_INLINE void slopes(const float* x, const float* g, const GridVectors& grid, 
 }
 
 template <bool kRoundsDown>
-double learned_backward_loop(const float* x, const float* g, int64_t n, const GridVectors& grid,
-                             const Surrogate& surrogate, float* dx) {
+HWY_INLINE double learned_backward_loop(const float* x, const float* g, int64_t n, const GridVectors& grid,
+                                        const Surrogate& surrogate, float* dx) {
   alignas(64) float slope[kLanes], gradient[kLanes];
   VectorLaneSum sum;
   int64_t i = 0;

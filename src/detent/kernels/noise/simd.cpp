@@ -113,6 +113,15 @@ HWY_INLINE void gaussians(const RandomStream& stream, uint64_t block, float* z) 
   hn::StoreInterleaved4(z0, z1, z2, z3, kF, z);
 }
 
+HWY_INLINE void add_scaled(const float* x, const float* z, float sigma, float* out, int64_t n) {
+  int64_t i = 0;
+  for (; i + kBlocks <= n; i += kBlocks) {
+    const FloatVec noise = hn::Mul(hn::Set(kF, sigma), hn::LoadU(kF, z + i));
+    hn::StoreU(hn::Add(hn::LoadU(kF, x + i), noise), kF, out + i);
+  }
+  for (; i < n; ++i) out[i] = x[i] + sigma * z[i];
+}
+
 void add_gaussian(const float* x, float* out, int64_t n, float sigma, const RandomStream& stream, uint64_t first) {
   alignas(64) float z[kRound];
   uint64_t block = first / 4;
@@ -120,7 +129,7 @@ void add_gaussian(const float* x, float* out, int64_t n, float sigma, const Rand
   for (int64_t k = 0; k < n; block += kBlocks, skip = 0) {
     gaussians(stream, block, z);
     const int64_t count = n - k < kRound - skip ? n - k : kRound - skip;
-    for (int64_t i = 0; i < count; ++i) out[k + i] = x[k + i] + sigma * z[skip + i];
+    add_scaled(x + k, z + skip, sigma, out + k, count);
     k += count;
   }
 }
