@@ -1,5 +1,7 @@
 #include "detent/optim/row_target.h"
 
+#include <ATen/ATen.h>
+
 #include <vector>
 
 #include "detent/kernels/optimizer/optimizer.h"
@@ -41,6 +43,18 @@ GridDistance distance_to_target(const at::Tensor& w, RowTarget& target) {
     all.squared_norm += row.squared_norm;
   }
   return all;
+}
+
+double pareto_distance_squared(const at::Tensor& w, RowTarget* target, double lambda) {
+  if (!w.grad().defined()) return 0;
+  at::Tensor sum = w.grad().contiguous();
+  if (target && lambda != 0) {
+    const at::NoGradGuard guard;
+    at::Tensor pulled = w.detach().clone();
+    pull_towards(pulled, *target, 1.0);
+    sum = sum + (w.detach() - pulled) * lambda;
+  }
+  return kernels::sum_squares(sum.const_data_ptr<float>(), sum.numel());
 }
 
 }  // namespace detent

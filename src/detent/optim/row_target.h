@@ -23,5 +23,8 @@ struct GridDistance {
   double squared_error = 0, squared_norm = 0;
 };
 GridDistance distance_to_target(const at::Tensor& w, RowTarget& target);
+// || grad + lambda (w - target(w)) ||^2 of one parameter (CAGE's distance to lambda-Pareto optimality is the root of
+// the sum over all); target null: the gradient alone.
+double pareto_distance_squared(const at::Tensor& w, RowTarget* target, double lambda);
 
 }  // namespace detent

@@ -1,0 +1,151 @@
+#include "detent/train/config.h"
+
+#include <algorithm>
+
+#include "detent/base/error.h"
+
+namespace detent {
+
+namespace {
+
+// A key that is written down although nothing reads it in this combination.
+void refuse(const Node& root, const char* block, const char* key, const std::string& reason) {
+  const Node* outer = root.find(block);
+  const Node* found = outer ? (*key ? outer->find(key) : outer) : nullptr;
+  if (found) fail("{}: {}{}{} has no effect: {}", found->where(), block, *key ? "." : "", key, reason);
+}
+
+bool quantizes_weights(const TrainConfig& config) {
+  if (!config.quant) return false;
+  if (config.quant->weights) return true;
+  const auto& items = config.quant->layers.items;
+  return std::any_of(items.begin(), items.end(), [](const Node& entry) { return entry.find("weights") != nullptr; });
+}
+
+bool learns_scales(const TrainConfig& config) {
+  const auto learned = [](const std::optional<TensorQuantOptions>& o) { return o && o->scale == "learned"; };
+  if (learned(config.quant->weights) || learned(config.quant->activations)) return true;
+  return std::any_of(config.quant->layers.items.begin(), config.quant->layers.items.end(),
+                     [](const Node& entry) { return to_yaml(entry).find("learned") != std::string::npos; });
+}
+
+void check_methods(const Node& root, const TrainConfig& config) {
+  const std::string reason = "no weights are quantized; add quant.weights, or drop the block";
+  if (!quantizes_weights(config))
+    for (const char* block : {"cage", "winq", "alpha_blending"}) refuse(root, block, "", reason);
+  if (config.cage) check(*config.cage);
+  if (config.winq && config.train.steps == 0) refuse(root, "winq", "", "train.steps is 0");
+  if (config.cage && config.train.steps == 0) refuse(root, "cage", "", "train.steps is 0");
+  if (config.winq && config.winq->every == 0)
+    refuse(root, "winq", "interpolation", "winq.every is 0, so nothing is reset");
+  if (config.winq && config.winq->interpolation == 0) refuse(root, "winq", "every", "winq.interpolation is 0");
+  if (config.winq && config.winq->every > config.train.steps && config.winq->interpolation > 0)
+    refuse(root, "winq", "every",
+           fmt::format("training ends after {} steps; lower it, or set interpolation: 0", config.train.steps));
+  if (config.alpha_blending) {
+    check(*config.alpha_blending);
+    const Node* weights = root.find("quant") ? root.find("quant")->find("weights") : nullptr;
+    const Node* surrogate = weights ? weights->find("surrogate") : nullptr;
+    if (surrogate && config.quant->weights && config.quant->weights->scale != "learned" && surrogate->scalar != "ste")
+      fail("{}: quant.weights.surrogate has no effect: alpha_blending replaces it; drop one of them",
+           surrogate->where());
+  }
+  if (config.quant && config.quant->scale_learning_rate != 1 && !learns_scales(config))
+    refuse(root, "quant", "scale_learning_rate", "no scale is learned");
+}
+
+void check_optimizer(const Node& root, const TrainConfig& config) {
+  check(config.optimizer);
+  if (config.optimizer.name == "adamw")
+    for (const char* key : {"momentum", "nesterov"})
+      refuse(root, "optimizer", key, "it belongs to optimizer.name: sgd");
+  if (config.optimizer.name == "sgd")
+    for (const char* key : {"betas", "epsilon"}) refuse(root, "optimizer", key, "it belongs to optimizer.name: adamw");
+  if (config.schedule.name == "constant")
+    refuse(root, "schedule", "final", "schedule.name: constant stays at the peak");
+  if (config.schedule.warmup >= 1 && config.schedule.name != "constant")
+    refuse(root, "schedule", "name", "schedule.warmup: 1 leaves no step after the warm-up");
+}
+
+void check_model(const Node& root, const TrainConfig& config) {
+  const Node* model = root.find("model");
+  if (!model) fail("{}: the block 'model' is missing: give model.from, or a new model's sizes", root.source);
+  if (config.model.from.empty()) return;
+  for (const auto& [key, value] : model->entries)
+    if (key != "from" && !(key == "architecture" && config.model.architecture == "llama"))
+      fail("{}: model.{} has no effect: the shape comes from model.from; drop one of them", value.where(), key);
+}
+
+// The resolved config names defaults of the other optimizer too; reading it back must not call those useless.
+void drop_unused(TrainConfig& config, Node& node) {
+  const auto drop = [&](const char* block, const char* key) {
+    Node& outer = node.at_or_add(block);
+    std::erase_if(outer.entries, [&](const auto& entry) { return entry.first == key; });
+  };
+  if (config.optimizer.name == "adamw") {
+    drop("optimizer", "momentum");
+    drop("optimizer", "nesterov");
+  } else {
+    drop("optimizer", "betas");
+    drop("optimizer", "epsilon");
+  }
+  if (config.schedule.name == "constant") drop("schedule", "final");
+  if (!config.model.from.empty()) drop("model", "architecture");
+  if (config.winq && config.winq->every == 0) drop("winq", "interpolation");
+  if (config.winq && config.winq->interpolation == 0) drop("winq", "every");
+}
+
+}  // namespace
+
+LlamaConfig new_model_config(const ModelOptions& o, int64_t tokenizer_vocab, int64_t sequence_length) {
+  LlamaConfig c;
+  c.vocab_size = o.vocab_size.value_or(tokenizer_vocab);
+  if (c.vocab_size < tokenizer_vocab)
+    fail("model.vocab_size = {} is smaller than the tokenizer's {}; raise it or drop it", c.vocab_size,
+         tokenizer_vocab);
+  c.hidden_size = o.hidden_size.value_or(c.hidden_size);
+  c.intermediate_size = o.intermediate_size.value_or(3 * c.hidden_size);
+  c.num_hidden_layers = o.num_hidden_layers.value_or(c.num_hidden_layers);
+  c.num_attention_heads = o.num_attention_heads.value_or(c.num_attention_heads);
+  c.num_key_value_heads = o.num_key_value_heads.value_or(0);
+  c.head_dim = o.head_dim.value_or(0);
+  c.max_position_embeddings =
+      o.max_position_embeddings.value_or(std::max<int64_t>(sequence_length, c.max_position_embeddings));
+  c.rms_norm_eps = o.rms_norm_eps.value_or(c.rms_norm_eps);
+  c.rope_theta = o.rope_theta.value_or(c.rope_theta);
+  c.initializer_range = o.initializer_range.value_or(c.initializer_range);
+  c.tie_word_embeddings = o.tie_word_embeddings.value_or(false);
+  c.check();
+  return c;
+}
+
+TrainConfig train_config_from_node(Node node) {
+  if (const Node* quant = node.find("quant"); quant && quant->kind == Node::Kind::kMap)
+    expand_preset(node.at_or_add("quant"));
+  TrainConfig config;
+  read_options(node, config);
+  check_model(node, config);
+  check_optimizer(node, config);
+  check_methods(node, config);
+  if (config.data.train.empty() && config.train.steps > 0)
+    fail("{}: data.train is missing: name the files to train on", node.source);
+  if (config.data.valid.empty()) fail("{}: data.valid is missing: name a file for the validation loss", node.source);
+  if (config.quant && !config.quant->weights && !config.quant->activations && config.quant->layers.items.empty() &&
+      config.quant->unquantized == "f32")
+    refuse(node, "quant", "", "nothing in it is quantized; add quant.weights, or drop the block");
+  return config;
+}
+
+TrainConfig load_train_config(const std::string& path, const std::vector<std::string>& sets) {
+  Node node = load_yaml(path);
+  for (const std::string& set : sets) apply_set(node, set);
+  return train_config_from_node(std::move(node));
+}
+
+std::string resolved_yaml(TrainConfig config) {
+  Node node = write_options(config);
+  drop_unused(config, node);
+  return to_yaml(node);
+}
+
+}  // namespace detent

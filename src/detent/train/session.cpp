@@ -1,0 +1,115 @@
+#include "detent/train/session.h"
+
+#include <ATen/ATen.h>
+
+#include "detent/base/error.h"
+#include "detent/base/progress.h"
+#include "detent/train/model_folder.h"
+
+namespace detent {
+
+namespace fs = std::filesystem;
+
+Session::Session(const TrainConfig& given, bool quiet)
+    : config(given), tokenizer(make_tokenizer(given.data.tokenizer)) {
+  build_model();
+  open_data(quiet);
+  build_optimizer();
+}
+
+void Session::build_model() {
+  const auto seed = static_cast<uint64_t>(config.train.seed);
+  if (config.model.from.empty()) {
+    model = std::make_unique<Llama>(
+        new_model_config(config.model, tokenizer->vocab_size(), config.data.sequence_length), seed);
+  } else {
+    const std::string folder = model_folder(config.model.from);
+    model = load_latent_model(folder);
+    if (model->config().vocab_size < tokenizer->vocab_size())
+      fail("model.from: {} has {} tokens, data.tokenizer '{}' has {}; name the model's own tokenizer", folder,
+           model->config().vocab_size, config.data.tokenizer, tokenizer->vocab_size());
+  }
+  for (const nn::Slot& slot : model->slots()) slot.parameter->set_requires_grad(true);
+  if (config.quant) quantized = attach(*config.quant, model->slots());
+  quantized.phase->seed = seed;
+}
+
+void Session::open_data(bool quiet) {
+  const fs::path cache = fs::absolute(config.output).parent_path() / ".cache";
+  const auto open = [&](const std::vector<std::string>& paths, const char* title) {
+    std::unique_ptr<Progress> bar;
+    return open_corpus(paths, config.data, *tokenizer, cache, [&](uint64_t done, uint64_t total) {
+      if (!bar) bar = std::make_unique<Progress>(title, static_cast<int64_t>(total), "B", 0, quiet);
+      bar->update(static_cast<int64_t>(done));
+      if (done == total) bar->finish();
+    });
+  };
+  const Corpus valid = open(config.data.valid, "tokenize valid");
+  EvalWindows all(valid.tokens, *tokenizer, {.context = config.data.sequence_length});
+  if (all.size() == 0) fail("data.valid: {} holds no text to validate on", config.data.valid[0]);
+  validation = std::make_unique<EvalWindows>(
+      config.eval.batches > 0 ? all.spread(config.eval.batches * config.train.batch_size) : all);
+  if (config.train.steps == 0) return;
+  const Corpus train = open(config.data.train, "tokenize train");
+  loader = std::make_unique<Loader>(
+      std::vector<std::shared_ptr<const Tokens>>{train.tokens},
+      LoaderOptions{config.data.sequence_length, static_cast<uint64_t>(config.train.seed), tokenizer->end_of_text()});
+  if (config.train.batch_size > loader->windows())
+    fail(
+        "train.batch_size = {} is larger than the data: data.train holds {} windows of {} tokens; lower it or give "
+        "more text",
+        config.train.batch_size, loader->windows(), config.data.sequence_length);
+}
+
+void Session::build_optimizer() {
+  std::vector<OptimizedParameter> parameters;
+  // Learned scales first: a weight's pull uses the scale as updated in the same step.
+  for (const auto& [name, quantizer] : quantized.learned())
+    parameters.push_back({name, quantizer->learned(), 0, config.quant->scale_learning_rate, nullptr});
+  const std::vector<nn::Slot> slots = model->slots();
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const double decay = slots[i].parameter->dim() >= 2 ? config.optimizer.weight_decay : 0;
+    std::shared_ptr<RowTarget> target;
+    if (i < quantized.layers.size() && quantized.layers[i].weight)
+      target = make_quantized_target(quantized.layers[i].weight);
+    parameters.push_back({slots[i].name, *slots[i].parameter, decay, 1, target});
+  }
+  optimizer = make_optimizer(config.optimizer, std::move(parameters));
+  methods = std::make_unique<MethodSchedule>(config, quantized, *optimizer);
+}
+
+TensorMap Session::weights() {
+  TensorMap all;
+  for (const nn::Slot& slot : model->slots()) all[slot.name] = slot.parameter->detach();
+  return all;
+}
+
+TensorMap Session::learned() {
+  TensorMap all;
+  for (const auto& [name, quantizer] : quantized.learned()) all[name] = quantizer->learned().detach();
+  return all;
+}
+
+CheckpointContent Session::content(int64_t step, double last_loss) {
+  CheckpointContent content;
+  content.model_config = to_json(model->config());
+  content.model_config["eos_token_id"] = tokenizer->end_of_text();
+  content.weights = weights();
+  content.learned = learned();
+  content.moments = optimizer->state();
+  if (config.quant) content.record = quantized.record;
+  content.state = {step, loader ? loader->cursor() : Cursor{}, methods->state(), resolved_yaml(config), last_loss};
+  return content;
+}
+
+void Session::restore(const CheckpointContent& content) {
+  copy_into(weights(), content.weights, "model.safetensors");
+  copy_into(learned(), content.learned, "quantization.safetensors");
+  copy_into(optimizer->state(), content.moments, "state.safetensors");
+  for (const auto& [name, quantizer] : quantized.learned())
+    if (quantizer->learned().detach().ne(0).all().item<bool>()) quantizer->remember_signs();
+  methods->restore(content.state.methods);
+  if (loader) loader->seek(content.state.cursor);
+}
+
+}  // namespace detent

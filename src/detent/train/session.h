@@ -1,0 +1,42 @@
+// Everything a run holds: model, quantizers, optimizer, data. Built from a configuration, saved and restored as a
+// whole.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "detent/data/corpus.h"
+#include "detent/data/eval_windows.h"
+#include "detent/data/loader.h"
+#include "detent/models/llama.h"
+#include "detent/train/checkpoint.h"
+#include "detent/train/config.h"
+#include "detent/train/method_schedule.h"
+
+namespace detent {
+
+class Session {
+ public:
+  // quiet: no progress while shards are built.
+  Session(const TrainConfig& config, bool quiet);
+
+  CheckpointContent content(int64_t step, double last_loss);
+  void restore(const CheckpointContent& content);
+
+  TrainConfig config;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::unique_ptr<Llama> model;
+  QuantizedModel quantized;
+  std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<MethodSchedule> methods;
+  std::unique_ptr<Loader> loader;  // null when train.steps is 0
+  std::unique_ptr<EvalWindows> validation;
+
+ private:
+  void build_model();
+  void build_optimizer();
+  void open_data(bool quiet);
+  TensorMap weights();
+  TensorMap learned();
+};
+
+}  // namespace detent
