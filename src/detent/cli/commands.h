@@ -1,0 +1,30 @@
+// One function a command, each in a file of its own: it describes the command to CLI11 and returns what to run.
+#pragma once
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace detent::cli {
+
+// Returns the exit code.
+using Action = std::function<int()>;
+
+Action add_train(CLI::App& app);
+Action add_eval(CLI::App& app);
+Action add_generate(CLI::App& app);
+Action add_export(CLI::App& app);
+Action add_verify(CLI::App& app);
+Action add_inspect(CLI::App& app);
+Action add_methods(CLI::App& app);
+Action add_doctor(CLI::App& app);
+Action add_report(CLI::App& app);
+Action add_bench(CLI::App& app);
+
+// One JSON document on stdout, nothing else there.
+void print_json(const nlohmann::json& document);
+
+}  // namespace detent::cli

@@ -1,0 +1,76 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/version.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "detent/base/error.h"
+#include "detent/base/progress.h"
+#include "detent/cli/commands.h"
+#include "detent/kernels/harness/dispatch.h"
+
+namespace detent::cli {
+
+namespace {
+
+struct Check {
+  std::string name;
+  bool ok;
+  std::string detail, fix;
+};
+
+double memory_bytes() {
+  return static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+Check disk_check() {
+  std::error_code error;
+  const auto space = std::filesystem::space(".", error);
+  const double free = error ? 0 : static_cast<double>(space.available);
+  return {"disk", free > 1e9, format_bytes(free) + " free here",
+          "free some space: checkpoints hold three copies of the weights"};
+}
+
+std::vector<Check> checks() {
+  const std::string target = kernels::dispatch_target();
+  const bool simd = target != "EMU128" && target != "SCALAR" && target != "SSE2";
+  return {
+      {"cpu", simd, fmt::format("kernels use {}; matrix products use {}", target, at::get_cpu_capability()),
+       "kernels run without SIMD on this processor: expect a tenth of the speed"},
+      {"threads", at::get_num_threads() >= 1,
+       fmt::format("{} of {} cores", at::get_num_threads(), std::thread::hardware_concurrency()), "set train.threads"},
+      {"torch", std::string(TORCH_VERSION) == "2.11.0", TORCH_VERSION,
+       "./run build installs the version that is tested"},
+      {"device", true, at::hasCUDA() ? "a CUDA device is visible; this version trains on the CPU" : "cpu", ""},
+      {"memory", memory_bytes() > 2e9, format_bytes(memory_bytes()),
+       "training needs about 0.3 GB plus 16 bytes a parameter"},
+      disk_check()};
+}
+
+}  // namespace
+
+Action add_doctor(CLI::App& app) {
+  auto json = std::make_shared<bool>(false);
+  app.add_flag("--json", *json, "print JSON");
+  app.footer("Example:\n  detent doctor");
+  return [json] {
+    bool ok = true;
+    nlohmann::json rows = nlohmann::json::array();
+    for (const Check& check : checks()) {
+      ok = ok && check.ok;
+      rows.push_back(
+          {{"name", check.name}, {"ok", check.ok}, {"detail", check.detail}, {"fix", check.ok ? "" : check.fix}});
+      if (!*json)
+        fmt::print("{} {:<8} {}{}\n", check.ok ? "ok     " : "PROBLEM", check.name, check.detail,
+                   check.ok ? "" : "; " + check.fix);
+    }
+    if (*json) print_json({{"ok", ok}, {"checks", rows}});
+    return ok ? 0 : static_cast<int>(ExitCode::kNo);
+  };
+}
+
+}  // namespace detent::cli

@@ -1,0 +1,45 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "detent/base/error.h"
+#include "detent/cli/commands.h"
+#include "detent/deploy/load.h"
+#include "detent/deploy/target.h"
+
+namespace detent::cli {
+
+namespace {
+struct Arguments {
+  std::string model, target, out;
+  bool from_float = false, json = false;
+};
+
+int run(const Arguments& arguments) {
+  const ExportTarget& target = find_export_target(arguments.target);
+  ShippedModel model = load_model_any(arguments.model);
+  if (arguments.from_float) model = round_to_target(model, target);
+  const ExportReport report = export_model(model, target, arguments.out);
+  if (arguments.json) {
+    nlohmann::json document = to_json(report);
+    document["rounded_without_training"] = arguments.from_float;
+    print_json(document);
+    return 0;
+  }
+  if (arguments.from_float) fmt::print("rounded to the grid without training: for comparison\n");
+  fmt::print("{}", to_text(report));
+  return 0;
+}
+}  // namespace
+
+Action add_export(CLI::App& app) {
+  auto a = std::make_shared<Arguments>();
+  app.add_option("MODEL", a->model, "run directory, checkpoint or Hugging Face folder")->required();
+  app.add_option("--to", a->target, "target: `detent methods --targets` lists them")->required();
+  app.add_option("--out", a->out, "file or folder to write")->required();
+  app.add_flag("--from-float", a->from_float, "round to the target's grid without training, for comparison");
+  app.add_flag("--json", a->json, "print JSON");
+  app.footer("Example:\n  detent export runs/q4 --to gguf:q4_0 --out model-q4_0.gguf");
+  return [a] { return run(*a); };
+}
+
+}  // namespace detent::cli

@@ -1,0 +1,136 @@
+#include "detent/qat/method.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "detent/base/error.h"
+#include "detent/cli/commands.h"
+#include "detent/deploy/target.h"
+#include "detent/train/config.h"
+
+namespace detent::cli {
+
+namespace {
+
+struct Arguments {
+  std::string name;
+  bool targets = false, config = false, json = false;
+};
+
+nlohmann::json option_json(const std::vector<OptionRow>& rows) {
+  nlohmann::json all = nlohmann::json::array();
+  for (const OptionRow& row : rows)
+    all.push_back({{"name", row.name}, {"default", row.default_value}, {"range", row.range}, {"help", row.help}});
+  return all;
+}
+
+// Grids that a target writes bit for bit, tried on rows of 256 with every scale format it could ask for.
+std::vector<std::string> accepted_specs(const ExportTarget& target) {
+  std::vector<std::string> accepted;
+  for (const std::string& grid : grid_names())
+    for (int bits = 1; bits <= 8; ++bits) {
+      QuantSpec spec;
+      try {
+        spec.grid = make_grid(grid, bits);
+      } catch (const Error&) {
+        continue;
+      }
+      spec.granularity = parse_granularity("256");
+      spec.scale_rule = ScaleRule::kLearned;
+      spec.scale_format = ScaleFormat::kFp16;
+      const std::string name = spec.grid.name();
+      if (target.refusal(spec, 1, 256) || std::find(accepted.begin(), accepted.end(), name) != accepted.end()) continue;
+      accepted.push_back(name);
+    }
+  return accepted;
+}
+
+nlohmann::json everything() {
+  nlohmann::json methods = nlohmann::json::array(), presets = nlohmann::json::array(),
+                 targets = nlohmann::json::array();
+  for (const NamedMethod& m : all_methods())
+    methods.push_back({{"name", m.name},
+                       {"kind", kind_name(m.entry->kind)},
+                       {"summary", m.entry->summary},
+                       {"accepts", m.entry->accepts},
+                       {"source", m.entry->source},
+                       {"options", option_json(m.entry->options())}});
+  for (const Preset& p : quant_presets())
+    presets.push_back({{"name", p.name}, {"quant", p.text}, {"source", p.source}});
+  for (const auto& t : export_targets())
+    targets.push_back({{"name", t->name()}, {"summary", t->summary()}, {"accepts", accepted_specs(*t)}});
+  return {{"methods", methods}, {"presets", presets}, {"targets", targets}};
+}
+
+void print_options(const std::vector<OptionRow>& rows) {
+  for (const OptionRow& row : rows)
+    fmt::print("  {:<34} {:<14} {}{}\n", row.name, row.default_value.empty() ? "-" : row.default_value, row.help,
+               row.range.empty() ? "" : fmt::format("  [{}]", row.range));
+}
+
+int describe(const std::string& name) {
+  std::vector<std::string> names;
+  for (const NamedMethod& m : all_methods()) {
+    names.push_back(m.name);
+    if (m.name != name) continue;
+    fmt::print("{} ({})\n{}\naccepts: {}\nsource: {}\n", m.name, kind_name(m.entry->kind), m.entry->summary,
+               m.entry->accepts, m.entry->source);
+    print_options(m.entry->options());
+    return 0;
+  }
+  for (const Preset& p : quant_presets()) {
+    names.emplace_back(p.name);
+    if (p.name != name) continue;
+    fmt::print("quant.preset: {} stands for\n{}source: {}\n", p.name, p.text, p.source);
+    return 0;
+  }
+  const std::string near = nearest_name(name, names);
+  fail("unknown method or preset '{}'{}; known: {}", name,
+       near.empty() ? "" : fmt::format(", did you mean '{}'?", near), fmt::join(names, ", "));
+}
+
+void print_targets() {
+  for (const auto& t : export_targets())
+    fmt::print("{:<24} {}\n{:<24} holds bit for bit (groups that fit its blocks): {}\n", t->name(), t->summary(), "",
+               fmt::join(accepted_specs(*t), ", "));
+}
+
+void print_methods() {
+  for (const NamedMethod& m : all_methods())
+    fmt::print("{:<16} {:<16} {}\n", m.name, kind_name(m.entry->kind), m.entry->summary);
+  fmt::print(
+      "\nOne surrogate a tensor; the other kinds combine with any of them and with each other.\n"
+      "presets for quant.preset:");
+  for (const Preset& p : quant_presets()) fmt::print(" {}", p.name);
+  fmt::print("\n`detent methods NAME` shows options and source, --targets the export targets, --config every key.\n");
+}
+
+int run(const Arguments& arguments) {
+  if (arguments.json)
+    print_json(everything());
+  else if (!arguments.name.empty())
+    return describe(arguments.name);
+  else if (arguments.targets)
+    print_targets();
+  else if (arguments.config) {
+    TrainConfig config;
+    config.quant.emplace().weights.emplace();
+    print_options(options_table(config));
+  } else
+    print_methods();
+  return 0;
+}
+
+}  // namespace
+
+Action add_methods(CLI::App& app) {
+  auto a = std::make_shared<Arguments>();
+  app.add_option("NAME", a->name, "a method or preset to describe");
+  app.add_flag("--targets", a->targets, "export targets and the grids they hold");
+  app.add_flag("--config", a->config, "every key of a training configuration");
+  app.add_flag("--json", a->json, "print JSON");
+  app.footer("Example:\n  detent methods cage");
+  return [a] { return run(*a); };
+}
+
+}  // namespace detent::cli

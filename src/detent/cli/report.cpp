@@ -1,0 +1,42 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "detent/base/error.h"
+#include "detent/cli/commands.h"
+#include "detent/report/runs_page.h"
+
+namespace detent::cli {
+
+namespace {
+struct Arguments {
+  std::vector<std::string> paths;
+  std::string out;
+  bool table = false;
+};
+
+int run(const Arguments& arguments) {
+  const report::Report page = report::load_report(arguments.paths);
+  if (arguments.table)
+    for (const report::Comparison& comparison : page.comparisons) {
+      fmt::print("{}\n", report::to_text(report::comparison_table(comparison)));
+      for (const std::string& sentence : report::findings(comparison)) fmt::print("{}\n", sentence);
+    }
+  if (arguments.table && page.comparisons.empty()) fail("--table needs an arms.json among the paths");
+  if (!arguments.out.empty()) report::write_report(arguments.paths, arguments.out);
+  return 0;
+}
+}  // namespace
+
+Action add_report(CLI::App& app) {
+  auto a = std::make_shared<Arguments>();
+  app.add_option("PATH", a->paths, "run directories, or an arms.json that names the arms of a comparison")->required();
+  auto* out = app.add_option("--out", a->out, "the page to write: one HTML file without network");
+  auto* table = app.add_flag("--table", a->table, "print the comparison as text");
+  app.callback([out, table] {
+    if (!*out && !*table) throw CLI::RequiredError("--out FILE or --table");
+  });
+  app.footer("Example:\n  detent report runs/q4 runs/q4-cage --out report.html");
+  return [a] { return run(*a); };
+}
+
+}  // namespace detent::cli

@@ -1,0 +1,71 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "detent/base/error.h"
+#include "detent/base/progress.h"
+#include "detent/cli/commands.h"
+#include "detent/train/memory.h"
+#include "detent/train/trainer.h"
+
+namespace detent::cli {
+
+namespace {
+
+struct Arguments {
+  std::string config;
+  std::vector<std::string> sets;
+  bool resume = false, dry_run = false, json = false;
+};
+
+int dry_run(const TrainConfig& config, bool json) {
+  const MemoryEstimate memory = estimate_memory(config);
+  if (json) {
+    print_json({{"parameters", memory.parameters},
+                {"steps", config.train.steps},
+                {"memory_bytes", memory.total()},
+                {"tokens", memory.tokens_per_step * config.train.steps},
+                {"config", resolved_yaml(config)}});
+    return 0;
+  }
+  fmt::print("{}", resolved_yaml(config));
+  fmt::print(stderr, "\n{} parameters; {} steps of {} tokens; about {} of memory ({})\nnothing was written\n",
+             format_count(static_cast<double>(memory.parameters)), config.train.steps, memory.tokens_per_step,
+             format_bytes(memory.total()), memory.breakdown());
+  return 0;
+}
+
+int run(const Arguments& arguments) {
+  const TrainConfig config = load_train_config(arguments.config, arguments.sets);
+  if (arguments.dry_run) return dry_run(config, arguments.json);
+  const TrainResult result = train(config, arguments.resume, false);
+  if (result.interrupted) {
+    fmt::print(stderr, "interrupted after step {}; the state is saved, go on with --resume\n", result.steps);
+    return static_cast<int>(ExitCode::kInterrupted);
+  }
+  if (arguments.json)
+    fmt::print("{}\n", nlohmann::json{{"final_loss", result.final_loss},
+                                      {"validation_loss", result.validation.loss},
+                                      {"tokens_per_second", result.tokens_per_second},
+                                      {"run", result.run}}
+                           .dump());
+  else
+    fmt::print("validation loss {:.4f} nats, {:.4f} bits per byte; {} tokens/s; {}\n", result.validation.loss,
+               result.validation.bits_per_byte, format_count(result.tokens_per_second), result.run);
+  return 0;
+}
+
+}  // namespace
+
+Action add_train(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  app.add_option("CONFIG", arguments->config, "YAML file; `detent methods --config` lists every key")->required();
+  app.add_option("--set", arguments->sets, "change one key: a.b=c (repeatable)")->take_all()->type_name("KEY=VALUE");
+  app.add_flag("--resume", arguments->resume, "go on from the newest checkpoint in the run directory");
+  app.add_flag("--dry-run", arguments->dry_run,
+               "print the resolved configuration, parameters, memory and steps; write nothing");
+  app.add_flag("--json", arguments->json, "end with one line of JSON");
+  app.footer("Example:\n  detent train config.yaml --set quant.preset=q4_0 --set train.steps=500 --set output=runs/q4");
+  return [arguments] { return run(*arguments); };
+}
+
+}  // namespace detent::cli

@@ -1,0 +1,66 @@
+#include "detent/train/memory.h"
+
+#include <fstream>
+
+#include "detent/base/error.h"
+#include "detent/base/progress.h"
+#include "detent/data/tokenizer.h"
+#include "detent/train/model_folder.h"
+
+namespace detent {
+
+namespace {
+
+// LibTorch's libraries, its thread pool and the program itself, measured as the peak of a run of one tiny step.
+constexpr double kProgram = 260e6;
+
+LlamaConfig model_config(const TrainConfig& config) {
+  if (config.model.from.empty())
+    return new_model_config(config.model, make_tokenizer(config.data.tokenizer)->vocab_size(),
+                            config.data.sequence_length);
+  const std::string path = model_folder(config.model.from) + "/config.json";
+  std::ifstream in(path);
+  return llama_config_from_json(nlohmann::json::parse(in, nullptr, false), path);
+}
+
+// Floats kept for backward by one token: what each layer's operations save, counted in models/llama.cpp, plus the
+// temporaries of the widest operation.
+double floats_per_token(const LlamaConfig& m, bool quantized_inputs) {
+  const auto d = static_cast<double>(m.hidden_size), h = static_cast<double>(m.intermediate_size);
+  const auto q = static_cast<double>(m.num_attention_heads * m.head_size());
+  const auto kv = static_cast<double>(m.kv_heads() * m.head_size());
+  const double norms = 2 * (2 * d + d);             // input, normalized, output of two norms
+  const double attention = 3 * q + 3 * kv + 2 * q;  // projections, rotated, mixed twice
+  const double feed_forward = 4 * h + 2 * d;        // gate, up, silu, product; residual sums
+  // Each quantized input is kept as a value of its own plus a mask of one byte.
+  const double inputs = quantized_inputs ? 1.25 * (3 * d + q + 2 * d + h) : 0;
+  const double logits = 3 * static_cast<double>(m.vocab_size);
+  return static_cast<double>(m.num_hidden_layers) * (norms + attention + feed_forward + inputs) + logits + 2 * d;
+}
+
+}  // namespace
+
+std::string MemoryEstimate::breakdown() const {
+  return fmt::format("program {}, weights {}, gradients {}, optimizer {}, activations {}", format_bytes(program),
+                     format_bytes(weights), format_bytes(gradients), format_bytes(optimizer),
+                     format_bytes(activations));
+}
+
+MemoryEstimate estimate_memory(const TrainConfig& config) {
+  const LlamaConfig model = model_config(config);
+  MemoryEstimate e;
+  e.parameters = model.parameter_count();
+  const double bytes = 4.0 * static_cast<double>(e.parameters);
+  const int64_t tokens = config.train.batch_size * config.data.sequence_length;
+  e.tokens_per_step = tokens * config.train.gradient_accumulation;
+  e.program = kProgram;
+  e.weights = config.quant ? 2 * bytes : bytes;  // the quantized values live through the backward
+  if (config.train.steps == 0) return e;
+  e.gradients = bytes;
+  e.optimizer = config.optimizer.name == "adamw" ? 2 * bytes : config.optimizer.momentum > 0 ? bytes : 0;
+  e.activations =
+      4.0 * static_cast<double>(tokens) * floats_per_token(model, config.quant && config.quant->activations);
+  return e;
+}
+
+}  // namespace detent

@@ -1,0 +1,18 @@
+// How much memory a training run will need, from its configuration alone.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "detent/train/config.h"
+
+namespace detent {
+
+struct MemoryEstimate {
+  int64_t parameters = 0, tokens_per_step = 0;
+  double program = 0, weights = 0, gradients = 0, optimizer = 0, activations = 0;  // bytes
+  double total() const { return program + weights + gradients + optimizer + activations; }
+  std::string breakdown() const;
+};
+MemoryEstimate estimate_memory(const TrainConfig& config);
+
+}  // namespace detent
