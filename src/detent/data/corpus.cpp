@@ -1,0 +1,121 @@
+#include "detent/data/corpus.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "detent/base/error.h"
+#include "detent/data/shard_tokens.h"
+#include "detent/io/bytes.h"
+#include "detent/io/descriptor.h"
+#include "detent/io/sha256.h"
+
+namespace detent {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kLayout = 1;  // of the ids in a shard; counts up when open_corpus writes others for the same text
+
+std::string fingerprint_of(const std::vector<fs::path>& files, const DataOptions& options, const Tokenizer& tokenizer) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const fs::path& file : files)
+    list.push_back(
+        {fs::canonical(file).string(), fs::file_size(file), fs::last_write_time(file).time_since_epoch().count()});
+  const nlohmann::json all{kLayout, tokenizer.name(), tokenizer.vocab_size(), options.field, options.separator, list};
+  const auto replace = nlohmann::json::error_handler_t::replace;  // a path may hold bytes that are not UTF-8
+  return io::to_hex(io::sha256(io::as_bytes(all.dump(-1, ' ', false, replace))));
+}
+
+// Waits until no other process builds this shard. Where the file system has no locks, several may build it at once,
+// which costs time only: each renames a complete file into place.
+class BuildLock {
+ public:
+  explicit BuildLock(const fs::path& shard) {
+    const std::string path = shard.string() + ".lock";
+    file_ = io::Descriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    if (!file_) fail_machine("cannot write {}: {}", path, std::system_category().message(errno));
+    int result;
+    do result = ::flock(file_.get(), LOCK_EX);
+    while (result != 0 && errno == EINTR);
+    held_ = result == 0;
+  }
+  bool held() const { return held_; }
+
+ private:
+  io::Descriptor file_;
+  bool held_ = false;
+};
+
+// What a crashed builder of this shard left; to be called under its lock.
+void remove_leftovers(const fs::path& shard) {
+  const std::string prefix = shard.filename().string() + ".tmp-";
+  for (const fs::directory_entry& entry : fs::directory_iterator(shard.parent_path()))
+    if (entry.path().filename().string().starts_with(prefix)) fs::remove(entry.path());
+}
+
+// The shard when it is there and whole.
+std::shared_ptr<const ShardTokens> try_open(const fs::path& path, const std::string& fingerprint) {
+  if (!fs::exists(path)) return nullptr;
+  try {
+    auto tokens = std::make_shared<ShardTokens>(path);
+    return tokens->shard().fingerprint() == fingerprint ? tokens : nullptr;
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kBadInput) throw;
+    return nullptr;
+  }
+}
+
+void build(const fs::path& path, const std::string& fingerprint, const std::vector<fs::path>& files,
+           const DataOptions& options, const Tokenizer& tokenizer, const CorpusProgress& progress) {
+  io::TokenShardWriter writer(path, static_cast<uint64_t>(tokenizer.vocab_size()), fingerprint);
+  for_each_document(files, options.field, options.separator, progress, [&](std::string_view document) {
+    std::vector<int32_t> ids = tokenizer.encode(document);
+    ids.push_back(tokenizer.end_of_text());
+    writer.write(std::span<const int32_t>(ids));
+    writer.end_document();
+  });
+  if (writer.size() == 0) fail("{}: there is no text in these files; name others", files.front().string());
+  writer.finish();
+}
+
+void create_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) fail_machine("cannot create the cache folder {}: {}", folder.string(), error.message());
+}
+
+}  // namespace
+
+Corpus open_corpus(const std::vector<std::string>& paths, const DataOptions& options, const Tokenizer& tokenizer,
+                   const fs::path& cache, const CorpusProgress& progress) {
+  const std::vector<fs::path> files = expand_paths(paths);
+  Corpus corpus;
+  corpus.fingerprint = fingerprint_of(files, options, tokenizer);
+  corpus.path = cache / fmt::format("{}.tokens", corpus.fingerprint.substr(0, 16));
+  corpus.tokens = try_open(corpus.path, corpus.fingerprint);
+  if (corpus.tokens) return corpus;
+  create_folder(cache);
+  const BuildLock lock(corpus.path);
+  corpus.tokens = try_open(corpus.path, corpus.fingerprint);  // another process may just have built it
+  if (corpus.tokens) return corpus;
+  if (lock.held()) remove_leftovers(corpus.path);
+  build(corpus.path, corpus.fingerprint, files, options, tokenizer, progress);
+  corpus.tokens = std::make_shared<ShardTokens>(corpus.path);
+  corpus.built = true;
+  return corpus;
+}
+
+std::vector<std::string> read_documents(const std::vector<std::string>& paths, const std::string& field,
+                                        const std::string& separator) {
+  std::vector<std::string> documents;
+  for_each_document(expand_paths(paths), field, separator, {},
+                    [&](std::string_view document) { documents.emplace_back(document); });
+  return documents;
+}
+
+}  // namespace detent
