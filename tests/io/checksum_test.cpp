@@ -1,3 +1,5 @@
+#include <random>
+
 #include "detent/io/crc32c.h"
 #include "detent/io/sha256.h"
 #include "tests/io/support.h"
@@ -26,6 +28,17 @@ TEST(Sha256, AnyCutGivesTheSameDigest) {
       hash.update(std::string_view(text).substr(cut, size - cut));
       ASSERT_EQ(to_hex(hash.finish()), sha(text.substr(0, size))) << size << " " << cut;
     }
+  }
+}
+
+TEST(Sha256, InstructionsAgreeWithPlainCode) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 200; ++round) {
+    std::string text(random() % 1000, '\0');
+    for (char& c : text) c = static_cast<char>(random());
+    Sha256 portable(true);
+    portable.update(text);
+    ASSERT_EQ(to_hex(portable.finish()), sha(text));
   }
 }
 

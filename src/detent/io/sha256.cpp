@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -36,7 +41,7 @@ void expand(const std::byte* block, std::array<uint32_t, 64>& w) {
   }
 }
 
-void compress(State& state, const std::byte* block) {
+void compress_block(State& state, const std::byte* block) {
   std::array<uint32_t, 64> w;
   expand(block, w);
   auto [a, b, c, d, e, f, g, h] = state;
@@ -51,7 +56,58 @@ void compress(State& state, const std::byte* block) {
   for (size_t i = 0; i < 8; ++i) state[i] += added[i];
 }
 
+void compress_portable(State& state, const std::byte* blocks, size_t count) {
+  for (; count > 0; --count, blocks += 64) compress_block(state, blocks);
+}
+
+#ifdef __x86_64__
+bool has_sha_instructions() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  const bool sse41 = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_1);
+  return sse41 && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA);
+}
+
+// The instructions hold the state as two vectors, A B E F and C D G H from the highest lane down, do two rounds at a
+// time and extend the message four words at a time (Intel 64 manual, volume 2, SHA256RNDS2, SHA256MSG1, SHA256MSG2).
+__attribute__((target("sha,sse4.1"))) void compress_x86(State& state, const std::byte* blocks, size_t count) {
+  const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+  const __m128i badc = _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(&state[0])), 0xB1);
+  const __m128i hgfe = _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(&state[4])), 0x1B);
+  __m128i abef = _mm_alignr_epi8(badc, hgfe, 8), cdgh = _mm_blend_epi16(hgfe, badc, 0xF0);
+  for (; count > 0; --count, blocks += 64) {
+    const __m128i abef_before = abef, cdgh_before = cdgh;
+    __m128i w[16];
+    for (size_t i = 0; i < 16; ++i) {
+      if (i < 4) {
+        w[i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(blocks) + i), big_endian);
+      } else {
+        const __m128i sum =
+            _mm_add_epi32(_mm_sha256msg1_epu32(w[i - 4], w[i - 3]), _mm_alignr_epi8(w[i - 1], w[i - 2], 4));
+        w[i] = _mm_sha256msg2_epu32(sum, w[i - 1]);
+      }
+      const __m128i k = _mm_loadu_si128(reinterpret_cast<const __m128i*>(&kRound[4 * i]));
+      const __m128i wk = _mm_add_epi32(w[i], k);
+      cdgh = _mm_sha256rnds2_epu32(cdgh, abef, wk);
+      abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(wk, 0x0E));
+    }
+    abef = _mm_add_epi32(abef, abef_before);
+    cdgh = _mm_add_epi32(cdgh, cdgh_before);
+  }
+  const __m128i abef_up = _mm_shuffle_epi32(abef, 0x1B), cdgh_up = _mm_shuffle_epi32(cdgh, 0xB1);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(&state[0]), _mm_blend_epi16(abef_up, cdgh_up, 0xF0));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(&state[4]), _mm_alignr_epi8(cdgh_up, abef_up, 8));
+}
+#else
+bool has_sha_instructions() { return false; }
+constexpr auto compress_x86 = compress_portable;
+#endif
+
 }  // namespace
+
+Sha256::Sha256(bool portable) {
+  static const bool fast = has_sha_instructions();
+  compress_ = fast && !portable ? compress_x86 : compress_portable;
+}
 
 void Sha256::update(std::span<const std::byte> bytes) {
   const size_t held = size_ % 64;
@@ -61,9 +117,10 @@ void Sha256::update(std::span<const std::byte> bytes) {
     std::copy_n(bytes.begin(), taken, block_.begin() + static_cast<long>(held));
     bytes = bytes.subspan(taken);
     if (held + taken < 64) return;
-    compress(state_, block_.data());
+    compress_(state_, block_.data(), 1);
   }
-  for (; bytes.size() >= 64; bytes = bytes.subspan(64)) compress(state_, bytes.data());
+  compress_(state_, bytes.data(), bytes.size() / 64);
+  bytes = bytes.subspan(bytes.size() / 64 * 64);
   std::copy(bytes.begin(), bytes.end(), block_.begin());
 }
 

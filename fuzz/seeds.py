@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Writes the seed inputs under fuzz/corpus: small valid files of each format, by the formats' own description."""
+import hashlib
+import json
+import pathlib
+import struct
+import subprocess
+
+CORPUS = pathlib.Path(__file__).parent / "corpus"
+
+
+def put(target, name, content):
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+def safetensors(header, data):
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def tensor(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def gguf_string(text):
+    return struct.pack("<Q", len(text)) + text
+
+
+def gguf_file():
+    values = [(b"a", 4, struct.pack("<I", 7)), (b"b", 8, gguf_string(b"text")), (b"c", 7, b"\1"),
+              (b"d", 9, struct.pack("<IQ3h", 3, 3, 1, 2, 3)),
+              (b"e", 9, struct.pack("<IQ", 8, 2) + gguf_string(b"x") + gguf_string(b"")),
+              (b"general.alignment", 4, struct.pack("<I", 8))]
+    tensors = [(b"f32", [2, 2], 0, 16), (b"q4_0", [32], 2, 18), (b"q2_k", [256, 1], 10, 84)]
+    out = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(values))
+    for key, kind, value in values:
+        out += gguf_string(key) + struct.pack("<I", kind) + value
+    data = b""
+    for name, ne, kind, size in tensors:
+        out += gguf_string(name) + struct.pack(f"<I{len(ne)}qiQ", len(ne), *ne, kind, len(data))
+        data += bytes(size + -size % 8)
+    return out + bytes(-len(out) % 8) + data
+
+
+def shard(vocabulary, tokens, ends, fingerprint):
+    width = 2 if vocabulary <= 65536 else 4
+    out = b"DETENTTK" + struct.pack("<IIQQ", 1, width, vocabulary, len(fingerprint)) + fingerprint
+    out += bytes(-len(out) % 64) + b"".join(t.to_bytes(width, "little") for t in tokens)
+    out += bytes(-len(out) % 8) + struct.pack(f"<{len(ends)}Q", *ends)
+    out += struct.pack("<QQ", len(tokens), len(ends))
+    return out + hashlib.sha256(out).digest()
+
+
+def zstd(text):
+    return subprocess.run(["zstd", "-q", "-c"], input=text, stdout=subprocess.PIPE, check=True).stdout
+
+
+def main():
+    put("safetensors", "empty", safetensors({}, b""))
+    put("safetensors", "two", safetensors({"__metadata__": {"format": "pt"}, "a": tensor("F32", [1, 2], 0, 8),
+                                           "b.\u00e9": tensor("F4", [2, 0, 3], 8, 8), "c": tensor("U8", [], 8, 9)},
+                                          b"012345678"))
+    put("gguf", "all", gguf_file())
+    put("gguf", "empty", b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
+    put("token_shard", "narrow", shard(300, [1, 2, 299], [2, 3], b"source"))
+    put("token_shard", "wide", shard(70000, [69999], [], b""))
+    lines = b'{"text":"a\\n","id":[1,{"b":null}]}\n\n{"text":"\\u00e9"}\r\n'
+    text = b"one--two---three--"
+    for kind, content in enumerate([text, lines, zstd(text), zstd(lines) + zstd(b"")]):
+        put("text_source", f"kind{kind}", bytes([kind]) + content)
+
+
+if __name__ == "__main__":
+    main()
