@@ -12,6 +12,7 @@
 #include "detent/base/error.h"
 #include "detent/base/json.h"
 #include "detent/format/half.h"
+#include "detent/io/ggml_types.h"
 #include "detent/io/safetensors.h"
 
 namespace detent {
@@ -108,10 +109,14 @@ TEST(GgmlBlocks, GoldenCasesHaveNoTypeWeDoNotKnow) {
   for (const auto& one : cases) EXPECT_TRUE(find_ggml_block(one.at("id").get<std::string>())) << one.at("id");
 }
 
-TEST(GgmlBlocks, FoundByNameAndType) {
-  EXPECT_EQ(find_ggml_block("Q4_0"), find_ggml_block(2));
+TEST(GgmlBlocks, SizesAreThoseOfTheFileFormat) {
+  for (const GgmlBlock& block : ggml_blocks()) {
+    const io::GgmlType* type = io::find_ggml_type(block.name);
+    ASSERT_TRUE(type) << block.name;
+    EXPECT_EQ(type->block_elements, block.elements);
+    EXPECT_EQ(type->block_bytes, block.bytes);
+  }
   EXPECT_EQ(find_ggml_block("Q9_9"), nullptr);
-  EXPECT_EQ(find_ggml_block(999), nullptr);
 }
 
 }  // namespace

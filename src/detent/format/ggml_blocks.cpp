@@ -45,11 +45,11 @@ void unpack(const uint8_t* block, float* values) {
 }
 
 template <class L>
-constexpr GgmlBlock row(const char* name, int32_t type) {
-  return {name, type, L::kElements, L::kBytes, L::kLow, L::kHigh, pack<L>, unpack<L>};
+constexpr GgmlBlock row(const char* name) {
+  return {name, L::kElements, L::kBytes, L::kLow, L::kHigh, pack<L>, unpack<L>};
 }
 
-constexpr GgmlBlock kBlocks[] = {row<Q4_0>("Q4_0", 2), row<Q8_0>("Q8_0", 8), row<Q2_0>("Q2_0", 42)};
+constexpr GgmlBlock kBlocks[] = {row<Q4_0>("Q4_0"), row<Q8_0>("Q8_0"), row<Q2_0>("Q2_0")};
 
 void check_sizes(const GgmlBlock& block, size_t elements, size_t bytes) {
   const size_t count = elements / static_cast<size_t>(block.elements);
@@ -65,12 +65,6 @@ std::span<const GgmlBlock> ggml_blocks() { return kBlocks; }
 const GgmlBlock* find_ggml_block(std::string_view name) {
   for (const GgmlBlock& block : kBlocks)
     if (name == block.name) return &block;
-  return nullptr;
-}
-
-const GgmlBlock* find_ggml_block(int32_t type) {
-  for (const GgmlBlock& block : kBlocks)
-    if (type == block.type) return &block;
   return nullptr;
 }
 

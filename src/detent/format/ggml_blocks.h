@@ -11,8 +11,7 @@ namespace detent {
 // value = d * level in float32 arithmetic, with one fp16 d a block and an integer level in [low, high]. So a zero level
 // under a negative d is -0.
 struct GgmlBlock {
-  const char* name;  // "Q4_0"
-  int32_t type;      // ggml_type
+  const char* name;  // "Q4_0"; its id is in io/ggml_types.h
   int elements, bytes;
   int low, high;
   void (*pack)(uint16_t d, const int8_t* levels, uint8_t* block);
@@ -21,7 +20,6 @@ struct GgmlBlock {
 
 std::span<const GgmlBlock> ggml_blocks();
 const GgmlBlock* find_ggml_block(std::string_view name);  // null when unknown
-const GgmlBlock* find_ggml_block(int32_t type);
 
 // Packs blocks of levels, one d (fp16 bits) each. Fails on a level that the type does not have, or on sizes that do not
 // belong together.

@@ -1,0 +1,96 @@
+#include "detent/deploy/block_fit.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <tuple>
+#include <vector>
+
+#include "detent/base/error.h"
+
+namespace detent {
+
+namespace {
+
+bool levels_fit(const GgmlBlock& block, const Grid& grid, float factor) {
+  for (int code = grid.lo(); code <= grid.hi(); ++code) {
+    const float level = grid.level(code) / factor;
+    if (level != std::floor(level) || level < static_cast<float>(block.low) || level > static_cast<float>(block.high))
+      return false;
+  }
+  return true;
+}
+
+bool group_fits(const GgmlBlock& block, const Granularity& granularity) {
+  return granularity.kind != GranularityKind::kGroup || granularity.size % block.elements == 0;
+}
+
+std::string levels_text(const Grid& grid) {
+  return fmt::format("{:g} to {:g}", grid.level(grid.lo()), grid.level(grid.hi()));
+}
+
+std::string grid_refusal(const GgmlBlock& block, const Grid& grid) {
+  if (levels_fit(block, grid, -1))
+    return fmt::format(
+        "{} reaches from {}, the block from {} to {}: it would fit under a negative scale only, which "
+        "turns every zero weight into -0",
+        grid.name(), levels_text(grid), block.low, block.high);
+  return fmt::format("{} has levels from {} in steps of {:g}, the block has the integers from {} to {}", grid.name(),
+                     levels_text(grid), grid.stride(), block.low, block.high);
+}
+
+std::vector<Grid> all_grids() {
+  std::vector<Grid> grids = {make_grid("ternary", 2), make_grid("binary", 1), make_grid("midrise", 1)};
+  for (int bits = 2; bits <= 7; ++bits)
+    for (const char* kind : {"int", "int_high", "midrise"}) grids.push_back(make_grid(kind, bits));
+  return grids;
+}
+
+// As many levels as possible as the grid asked for, then the same kind.
+Grid nearest_grid(const GgmlBlock& block, const Grid& wanted) {
+  Grid best = wanted;
+  auto best_distance = std::make_tuple(std::numeric_limits<int>::max(), true);
+  for (const Grid& grid : all_grids()) {
+    const auto distance =
+        std::make_tuple(std::abs(grid.level_count() - wanted.level_count()), grid.kind != wanted.kind);
+    if (!block_factor(block, grid) || distance >= best_distance) continue;
+    best = grid;
+    best_distance = distance;
+  }
+  return best;
+}
+
+}  // namespace
+
+std::optional<float> block_factor(const GgmlBlock& block, const Grid& grid) {
+  for (const float factor : {1.0f, 0.5f})
+    if (levels_fit(block, grid, factor)) return factor;
+  return std::nullopt;
+}
+
+std::optional<std::string> block_refusal(const GgmlBlock& block, const QuantSpec& spec, int64_t columns) {
+  if (spec.rotation != Rotation::kNone)
+    return fmt::format("rotation {} has no place in the format, which keeps weights as the matmul reads them",
+                       rotation_name(spec.rotation));
+  if (columns % block.elements != 0)
+    return fmt::format("rows of {} weights are not whole blocks of {}; skip the layer", columns, block.elements);
+  if (!block_factor(block, spec.grid)) return grid_refusal(block, spec.grid);
+  if (!group_fits(block, spec.granularity))
+    return fmt::format("{} weights share a scale in a block, {} in a group", block.elements, spec.granularity.size);
+  if (spec.scale_format == ScaleFormat::kFp32) return "scale_format fp32 does not fit: a block's scale is an fp16";
+  return std::nullopt;
+}
+
+std::optional<QuantSpec> nearest_block_spec(const GgmlBlock& block, const QuantSpec& spec, int64_t columns) {
+  if (columns % block.elements != 0) return std::nullopt;
+  QuantSpec near = spec;
+  near.rotation = Rotation::kNone;
+  if (!block_factor(block, near.grid)) near.grid = nearest_grid(block, near.grid);
+  if (!rule_fits(near.grid, near.scale_rule)) near.scale_rule = ScaleRule::kAbsmax;
+  if (!rule_fits(near.grid, near.scale_rule)) near.scale_rule = ScaleRule::kAbsmaxFull;  // mid-rise
+  if (!group_fits(block, near.granularity)) near.granularity = {GranularityKind::kGroup, block.elements};
+  if (near.scale_format == ScaleFormat::kFp32) near.scale_format = ScaleFormat::kFp16;
+  return near;
+}
+
+}  // namespace detent

@@ -1,0 +1,11 @@
+// safetensors:dequantized: a Hugging Face folder with plain float32 weights, which any program opens.
+#pragma once
+#include <memory>
+
+#include "detent/deploy/target.h"
+
+namespace detent {
+
+std::unique_ptr<const ExportTarget> dequantized_target();
+
+}  // namespace detent

@@ -1,0 +1,147 @@
+#include "detent/deploy/gguf_llama.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "detent/base/error.h"
+
+namespace detent {
+
+namespace {
+
+struct NamePair {
+  const char *hugging_face, *gguf;
+};
+constexpr NamePair kWhole[] = {{"model.embed_tokens.weight", "token_embd.weight"},
+                               {"model.norm.weight", "output_norm.weight"},
+                               {"lm_head.weight", "output.weight"}};
+constexpr NamePair kInBlock[] = {
+    {"input_layernorm.weight", "attn_norm.weight"},    {"self_attn.q_proj.weight", "attn_q.weight"},
+    {"self_attn.k_proj.weight", "attn_k.weight"},      {"self_attn.v_proj.weight", "attn_v.weight"},
+    {"self_attn.o_proj.weight", "attn_output.weight"}, {"post_attention_layernorm.weight", "ffn_norm.weight"},
+    {"mlp.gate_proj.weight", "ffn_gate.weight"},       {"mlp.up_proj.weight", "ffn_up.weight"},
+    {"mlp.down_proj.weight", "ffn_down.weight"}};
+constexpr const char *kLayer = "model.layers.", *kBlock = "blk.";
+
+std::optional<std::string> translate(const std::string& name, const char* NamePair::*from, const char* NamePair::*to,
+                                     const std::string& from_prefix, const std::string& to_prefix) {
+  for (const NamePair& pair : kWhole)
+    if (name == pair.*from) return pair.*to;
+  const size_t dot = name.find('.', from_prefix.size());
+  if (!name.starts_with(from_prefix) || dot == name.npos || dot == from_prefix.size()) return std::nullopt;
+  const std::string number = name.substr(from_prefix.size(), dot - from_prefix.size());
+  if (number.find_first_not_of("0123456789") != number.npos) return std::nullopt;
+  for (const NamePair& pair : kInBlock)
+    if (name.compare(dot + 1, name.npos, pair.*from) == 0) return to_prefix + number + "." + pair.*to;
+  return std::nullopt;
+}
+
+// 1234567 parameters are "1.2M".
+std::string size_label(int64_t parameters) {
+  constexpr std::pair<double, const char*> kUnits[] = {{1e12, "T"}, {1e9, "B"}, {1e6, "M"}, {1e3, "K"}};
+  const auto count = static_cast<double>(parameters);
+  for (const auto& [unit, letter] : kUnits)
+    if (count >= unit) return fmt::format("{:.{}f}{}", count / unit, count / unit < 10 ? 1 : 0, letter);
+  return std::to_string(parameters);
+}
+
+// The shortest decimal that reads back as this float: 1e-05, not 9.99999974738e-06.
+double shortest(float value) { return std::strtod(fmt::format("{}", value).c_str(), nullptr); }
+
+const char* const kSizeKeys[] = {"llama.context_length",      "llama.embedding_length",     "llama.block_count",
+                                 "llama.feed_forward_length", "llama.attention.head_count", "llama.vocab_size"};
+const char* const kOtherKeys[] = {"llama.attention.head_count_kv", "llama.attention.layer_norm_rms_epsilon",
+                                  "llama.attention.key_length",    "llama.attention.value_length",
+                                  "llama.rope.dimension_count",    "llama.rope.freq_base"};
+
+void check_keys(const io::GgufReader& file, const std::string& source) {
+  const auto& architecture = file.get<std::string>("general.architecture");
+  if (architecture != "llama")
+    fail("{}: architecture '{}' is not handled; this version reads llama", source, architecture);
+  const auto among = [](const auto& keys, const std::string& key) {
+    return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
+  };
+  for (const auto& [key, value] : file.values())
+    if (key.starts_with("llama.") && !among(kSizeKeys, key) && !among(kOtherKeys, key))
+      fail("{}: unknown key '{}': it may change the maths, so the model is not loaded", source, key);
+}
+
+}  // namespace
+
+std::optional<std::string> to_gguf_name(const std::string& name) {
+  return translate(name, &NamePair::hugging_face, &NamePair::gguf, kLayer, kBlock);
+}
+
+std::optional<std::string> from_gguf_name(const std::string& name) {
+  return translate(name, &NamePair::gguf, &NamePair::hugging_face, kBlock, kLayer);
+}
+
+std::vector<std::string> llama_tensor_names(const LlamaConfig& config) {
+  std::vector<std::string> names = {kWhole[0].hugging_face};
+  for (int64_t i = 0; i < config.num_hidden_layers; ++i)
+    for (const NamePair& pair : kInBlock) names.push_back(fmt::format("{}{}.{}", kLayer, i, pair.hugging_face));
+  names.emplace_back(kWhole[1].hugging_face);
+  if (!config.tie_word_embeddings) names.emplace_back(kWhole[2].hugging_face);
+  return names;
+}
+
+std::vector<int64_t> gguf_row_order(const std::string& name, const LlamaConfig& config) {
+  int64_t heads = 0;
+  if (name.ends_with(".self_attn.q_proj.weight")) heads = config.num_attention_heads;
+  if (name.ends_with(".self_attn.k_proj.weight")) heads = config.kv_heads();
+  const int64_t size = config.head_size();
+  std::vector<int64_t> order(heads * size);
+  for (int64_t i = 0; i < heads * size; ++i) {
+    const int64_t within = i % size;  // file: 0, d/2, 1, d/2 + 1, ...
+    order[i] = i - within + within / 2 + within % 2 * (size / 2);
+  }
+  return order;
+}
+
+std::vector<io::GgufKeyValue> llama_metadata(const LlamaConfig& config, const std::string& model_name,
+                                             uint32_t file_type) {
+  const auto size = [](int64_t value) { return static_cast<uint32_t>(value); };
+  return {{"general.architecture", std::string("llama")},
+          {"general.type", std::string("model")},
+          {"general.name", model_name},
+          {"general.size_label", size_label(config.parameter_count())},
+          {"general.file_type", file_type},
+          {"general.quantization_version", uint32_t{2}},
+          {"llama.vocab_size", size(config.vocab_size)},
+          {"llama.context_length", size(config.max_position_embeddings)},
+          {"llama.embedding_length", size(config.hidden_size)},
+          {"llama.block_count", size(config.num_hidden_layers)},
+          {"llama.feed_forward_length", size(config.intermediate_size)},
+          {"llama.attention.head_count", size(config.num_attention_heads)},
+          {"llama.attention.head_count_kv", size(config.kv_heads())},
+          {"llama.attention.layer_norm_rms_epsilon", static_cast<float>(config.rms_norm_eps)},
+          {"llama.attention.key_length", size(config.head_size())},
+          {"llama.attention.value_length", size(config.head_size())},
+          {"llama.rope.dimension_count", size(config.head_size())},
+          {"llama.rope.freq_base", static_cast<float>(config.rope_theta)}};
+}
+
+LlamaConfig llama_config_from_gguf(const io::GgufReader& file, const std::string& source) {
+  check_keys(file, source);
+  LlamaConfig config;
+  int64_t* const sizes[] = {&config.max_position_embeddings, &config.hidden_size,         &config.num_hidden_layers,
+                            &config.intermediate_size,       &config.num_attention_heads, &config.vocab_size};
+  for (size_t i = 0; i < std::size(sizes); ++i) *sizes[i] = file.get<uint32_t>(kSizeKeys[i]);
+  const auto optional_size = [&](const char* key, int64_t fallback) {
+    return file.find_value(key) ? int64_t{file.get<uint32_t>(key)} : fallback;
+  };
+  config.num_key_value_heads = optional_size("llama.attention.head_count_kv", config.num_attention_heads);
+  config.head_dim = optional_size("llama.attention.key_length", 0);
+  config.rms_norm_eps = shortest(file.get<float>("llama.attention.layer_norm_rms_epsilon"));
+  if (file.find_value("llama.rope.freq_base")) config.rope_theta = shortest(file.get<float>("llama.rope.freq_base"));
+  config.tie_word_embeddings = !file.find_tensor("output.weight");
+  config.check();
+  for (const char* key : {"llama.attention.value_length", "llama.rope.dimension_count"})
+    if (const int64_t got = optional_size(key, config.head_size()); got != config.head_size())
+      fail("{}: {} = {} is not handled, only the head size {}", source, key, got, config.head_size());
+  if (file.find_tensor("rope_freqs.weight"))
+    fail("{}: rope_freqs.weight scales the rotary embedding, which is not handled", source);
+  return config;
+}
+
+}  // namespace detent

@@ -1,0 +1,199 @@
+#include "detent/deploy/gguf_tensor.h"
+
+#include <ATen/ATen.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <functional>
+
+#include "detent/base/error.h"
+#include "detent/deploy/block_fit.h"
+#include "detent/deploy/recover.h"
+#include "detent/format/ggml_blocks.h"
+#include "detent/format/half.h"
+
+namespace detent {
+
+namespace {
+
+// One row of float32 values into packed bytes; false when a value has no place.
+using RowPacker = std::function<bool(int64_t row, std::span<std::byte> out)>;
+
+struct FloatType {
+  const char* name;
+  uint16_t (*to_bits)(float);
+  float (*from_bits)(uint16_t);
+};
+constexpr FloatType kSmallFloats[] = {{"F16", float_to_half_bits, half_bits_to_float},
+                                      {"BF16", float_to_bf16_bits, bf16_bits_to_float}};
+
+const FloatType* find_small_float(std::string_view name) {
+  for (const FloatType& type : kSmallFloats)
+    if (name == type.name) return &type;
+  return nullptr;
+}
+
+bool same_bits(float a, float b) { return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b); }
+
+bool pack_floats(const FloatType& type, std::span<const float> values, std::span<std::byte> out) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint16_t bits = type.to_bits(values[i]);
+    if (!same_bits(type.from_bits(bits), values[i])) return false;
+    std::memcpy(&out[i * sizeof bits], &bits, sizeof bits);
+  }
+  return true;
+}
+
+bool pack_recovered(const GgmlBlock& block, std::span<const float> values, std::span<std::byte> out) {
+  std::vector<int8_t> levels(values.size());
+  std::vector<uint16_t> d(values.size() / static_cast<size_t>(block.elements));
+  for (size_t i = 0; i < d.size(); ++i) {
+    const size_t at = i * block.elements, count = block.elements;
+    const auto scale =
+        recover_scale(values.subspan(at, count), {block.low, block.high}, true, std::span(levels).subspan(at, count));
+    if (!scale) return false;
+    d[i] = float_to_half_bits(*scale);
+  }
+  pack_blocks(block, d, levels, out);
+  return true;
+}
+
+bool pack_values(const io::GgmlType& type, std::span<const float> values, std::span<std::byte> out) {
+  if (type.name == "F32") {
+    std::memcpy(out.data(), values.data(), values.size_bytes());
+    return true;
+  }
+  if (const FloatType* small = find_small_float(type.name)) return pack_floats(*small, values, out);
+  const GgmlBlock* block = find_ggml_block(type.name);
+  return block && pack_recovered(*block, values, out);
+}
+
+void check_order(std::span<const int64_t> order, int64_t rows) {
+  if (!order.empty() && static_cast<int64_t>(order.size()) != rows)
+    fail("[gguf] a tensor of q or k has {} rows, its heads have {}; the config does not fit the weights", rows,
+         order.size());
+}
+
+int64_t row_bytes(const io::GgmlType& type, int64_t columns) {
+  return columns / type.block_elements * type.block_bytes;
+}
+
+// A quantized matrix row by row, its codes as the block's levels.
+class CodePacker {
+ public:
+  CodePacker(const Quantized& quantized, const GgmlBlock& block)
+      : block_(block),
+        factor_(block_factor(block, quantized.spec.grid).value()),
+        codes_(quantized.codes.contiguous()),
+        scales_(quantized.scales.contiguous()),
+        columns_(codes_.size(-1)),
+        group_(quantized.spec.granularity.group_length(codes_.numel() / columns_, columns_)),
+        one_scale_(quantized.spec.granularity.kind == GranularityKind::kTensor) {
+    const Grid& grid = quantized.spec.grid;
+    for (int code = grid.lo(); code <= grid.hi(); ++code)
+      levels_[static_cast<uint8_t>(code)] = static_cast<int8_t>(grid.level(code) / factor_);
+  }
+
+  bool pack(int64_t row, std::span<std::byte> out) const {
+    const int8_t* codes = codes_.const_data_ptr<int8_t>() + row * columns_;
+    std::vector<int8_t> levels(columns_);
+    for (int64_t i = 0; i < columns_; ++i) levels[i] = levels_[static_cast<uint8_t>(codes[i])];
+    std::vector<uint16_t> d(columns_ / block_.elements);
+    for (size_t i = 0; i < d.size(); ++i) {
+      const float scale = scale_at(row, static_cast<int64_t>(i) * block_.elements) * factor_;
+      d[i] = float_to_half_bits(scale);
+      if (!same_bits(half_bits_to_float(d[i]), scale)) return false;
+    }
+    pack_blocks(block_, d, levels, out);
+    return true;
+  }
+
+ private:
+  float scale_at(int64_t row, int64_t column) const {
+    const float* scales = scales_.const_data_ptr<float>();
+    return one_scale_ ? scales[0] : scales[row * (columns_ / group_) + column / group_];
+  }
+
+  const GgmlBlock& block_;
+  float factor_;
+  at::Tensor codes_, scales_;
+  int64_t columns_, group_;
+  bool one_scale_;
+  int8_t levels_[256] = {};
+};
+
+RowPacker make_packer(const ShippedTensor& tensor, const io::GgmlType& type, const at::Tensor& value) {
+  const GgmlBlock* block = find_ggml_block(type.name);
+  if (block && tensor.quantized && !block_refusal(*block, tensor.quantized->spec, value.size(-1)))
+    return [packer = CodePacker(*tensor.quantized, *block)](int64_t row, std::span<std::byte> out) {
+      return packer.pack(row, out);
+    };
+  const int64_t columns = value.size(-1);
+  return [&type, value, columns](int64_t row, std::span<std::byte> out) {
+    return pack_values(type, {value.const_data_ptr<float>() + row * columns, static_cast<size_t>(columns)}, out);
+  };
+}
+
+void unpack_row(const io::GgmlType& type, std::span<const std::byte> bytes, std::span<float> values) {
+  if (type.name == "F32") {
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+  } else if (const FloatType* small = find_small_float(type.name)) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      uint16_t bits;
+      std::memcpy(&bits, &bytes[i * sizeof bits], sizeof bits);
+      values[i] = small->from_bits(bits);
+    }
+  } else {
+    unpack_blocks(*find_ggml_block(type.name), bytes, values);
+  }
+}
+
+}  // namespace
+
+bool can_decode(const io::GgmlType& type) {
+  return type.name == "F32" || find_small_float(type.name) || find_ggml_block(type.name);
+}
+
+bool holds_values(const io::GgmlType& type, const at::Tensor& value) {
+  const int64_t columns = value.size(-1);
+  if (!can_decode(type) || columns % type.block_elements != 0) return false;
+  const at::Tensor rows = value.contiguous();
+  std::vector<std::byte> out(row_bytes(type, columns));
+  for (int64_t row = 0; row < value.numel() / columns; ++row)
+    if (!pack_values(type, {rows.const_data_ptr<float>() + row * columns, static_cast<size_t>(columns)}, out))
+      return false;
+  return true;
+}
+
+std::vector<std::byte> encode_tensor(const std::string& name, const ShippedTensor& tensor, const io::GgmlType& type,
+                                     std::span<const int64_t> order) {
+  const at::Tensor value = tensor.value.contiguous();
+  const int64_t columns = value.size(-1), rows = value.numel() / columns, size = row_bytes(type, columns);
+  check_order(order, rows);
+  const RowPacker pack = make_packer(tensor, type, value);
+  std::vector<std::byte> bytes(rows * size);
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t row = order.empty() ? i : order[i];
+    if (!pack(row, std::span(bytes).subspan(i * size, size)))
+      fail("[export] {}: row {} has values that {} cannot hold exactly; export it with --to gguf:f32", name, row,
+           type.name);
+  }
+  return bytes;
+}
+
+at::Tensor decode_tensor(std::span<const std::byte> bytes, const io::GgmlType& type, at::IntArrayRef shape,
+                         std::span<const int64_t> order) {
+  if (!can_decode(type)) fail("[gguf] this version does not read tensors of type {}", type.name);
+  at::Tensor value = at::empty(shape, at::kFloat);
+  const int64_t columns = value.size(-1), rows = value.numel() / columns, size = row_bytes(type, columns);
+  check_order(order, rows);
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t row = order.empty() ? i : order[i];
+    unpack_row(type, bytes.subspan(i * size, size),
+               {value.mutable_data_ptr<float>() + row * columns, static_cast<size_t>(columns)});
+  }
+  return value;
+}
+
+}  // namespace detent

@@ -1,0 +1,87 @@
+#include "detent/deploy/gguf_write.h"
+
+#include <ATen/ATen.h>
+
+#include <filesystem>
+
+#include "detent/base/error.h"
+#include "detent/deploy/gguf_llama.h"
+#include "detent/deploy/gguf_tensor.h"
+#include "detent/deploy/gguf_tokenizer.h"
+#include "detent/deploy/model_parts.h"
+#include "detent/deploy/model_path.h"
+
+namespace detent {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_float(const io::GgmlType& type) { return type.block_elements == 1; }
+
+const io::GgmlType& storage_type(Storage storage) { return *io::find_ggml_type(storage_name(storage)); }
+
+// A plain model: no training told which grid its weights lie on, so the values themselves have to.
+const io::GgmlType& found_type(const std::string& name, const at::Tensor& value, const GgufKind& kind) {
+  if (!holds_values(kind.type, value))
+    fail(
+        "[export] {} does not lie on a grid that {} holds; train with quant.target: {}, or round it untrained with "
+        "--from-float",
+        name, kind.type.name, kind.target);
+  return kind.type;
+}
+
+const io::GgmlType& stored_type(const at::Tensor& value, Storage storage) {
+  const io::GgmlType& type = storage_type(storage);
+  // Under q8_0 rows that are not whole blocks stay float32, and so do blocks so small that their scale is subnormal.
+  return storage != Storage::kQ8_0 || holds_values(type, value) ? type : storage_type(Storage::kF32);
+}
+
+const io::GgmlType& type_of(const std::string& name, const ShippedModel& model, const GgufKind& kind) {
+  const ShippedTensor& tensor = model.tensors.at(name);
+  if (tensor.value.dim() < 2) return storage_type(Storage::kF32);  // llama.cpp adds and multiplies norms in float32
+  const auto layer = model.record.layers.find(name);
+  if (is_float(kind.type) || (layer != model.record.layers.end() && layer->second.weight)) return kind.type;
+  if (model.record.layers.empty() && is_projection(name)) return found_type(name, tensor.value, kind);
+  return stored_type(tensor.value, model.record.unquantized);
+}
+
+std::vector<int64_t> reversed(at::IntArrayRef shape) { return {shape.rbegin(), shape.rend()}; }
+
+std::vector<io::GgufTensorInfo> plan(const ShippedModel& model, const std::vector<std::string>& names,
+                                     const GgufKind& kind) {
+  std::vector<io::GgufTensorInfo> infos;
+  for (const std::string& name : names)
+    infos.push_back(
+        {to_gguf_name(name).value(), &type_of(name, model, kind), reversed(model.tensors.at(name).value.sizes())});
+  return infos;
+}
+
+}  // namespace
+
+ExportReport write_gguf(const ShippedModel& model, const std::string& path, const GgufKind& kind) {
+  const LlamaConfig config = llama_config_from_json(model.config, model.folder);
+  const std::vector<std::string> names = llama_tensor_names(config);
+  check_names(model, names);
+  const auto tokenizer = has_tokenizer(model.folder) ? load_model_tokenizer(model.folder) : nullptr;
+  const auto vocabulary = tokenizer_metadata(tokenizer.get(), config.vocab_size);
+  std::vector<io::GgufKeyValue> metadata = llama_metadata(config, display_name(model.folder), kind.file_type);
+  metadata.insert(metadata.end(), vocabulary.begin(), vocabulary.end());
+  const std::vector<io::GgufTensorInfo> infos = plan(model, names, kind);
+
+  ExportReport report;
+  if (!tokenizer) report.notes.emplace_back("the model's folder has no tokenizer, so the file has none");
+  io::GgufWriter writer(path, metadata, infos);
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto bytes =
+        encode_tensor(names[i], model.tensors.at(names[i]), *infos[i].type, gguf_row_order(names[i], config));
+    writer.write(infos[i].name, bytes);
+    report.tensors.push_back({names[i], std::string(infos[i].type->name), bytes.size()});
+    report.parameters += model.tensors.at(names[i]).value.numel();
+  }
+  writer.finish();
+  report.file_bytes = fs::file_size(path);
+  return report;
+}
+
+}  // namespace detent

@@ -1,0 +1,138 @@
+#include "detent/deploy/grid_detect.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "detent/deploy/recover.h"
+#include "detent/quant/quantizer.h"
+
+namespace detent {
+
+namespace {
+
+constexpr int64_t kSample = 64;  // groups looked at before the whole tensor is
+constexpr LevelRange kAnyGrid{-255, 255};
+
+// The levels of one group, in units of the largest scale that gives them all.
+struct GroupShape {
+  int low = 0, high = 0;
+  bool odd = true, has_zero = false;
+};
+
+std::optional<GroupShape> shape_of(std::span<const float> values) {
+  const auto scale = recover_scale(values, kAnyGrid, false);
+  if (!scale) return std::nullopt;
+  GroupShape shape;
+  if (*scale == 0) return shape;
+  for (const float value : values) {
+    const int level = static_cast<int>(std::nearbyint(value / *scale));
+    shape.low = std::min(shape.low, level);
+    shape.high = std::max(shape.high, level);
+    shape.odd &= level % 2 != 0;
+    shape.has_zero |= level == 0;
+  }
+  return shape;
+}
+
+// Integer levels: halves count double.
+LevelRange range_of(const Grid& grid) {
+  const float unit = grid.kind == GridKind::kMidrise ? 2 : 1;
+  return {static_cast<int>(unit * grid.level(grid.lo())), static_cast<int>(unit * grid.level(grid.hi())),
+          grid.offset() != 0};
+}
+
+bool fits(const GroupShape& shape, const Grid& grid) {
+  const LevelRange range = range_of(grid);
+  if (range.odd && !shape.odd) return false;
+  if (shape.low >= range.low && shape.high <= range.high) return true;
+  return !shape.has_zero && -shape.high >= range.low && -shape.low <= range.high;  // under a negative scale
+}
+
+// Fewest levels first.
+const std::vector<Grid>& candidates() {
+  static const std::vector<Grid> grids = [] {
+    std::vector<Grid> all = {make_grid("binary", 1), make_grid("ternary", 2)};
+    for (int bits = 2; bits <= 8; ++bits)
+      for (const char* kind : {"int", "int_high", "midrise"})
+        if (bits < 8 || kind != std::string("int_high")) all.push_back(make_grid(kind, bits));
+    return all;
+  }();
+  return grids;
+}
+
+struct Count {
+  std::vector<int64_t> on_grid = std::vector<int64_t>(candidates().size());
+  int64_t groups = 0;
+
+  void add(std::span<const float> values) {
+    ++groups;
+    const auto shape = shape_of(values);
+    if (!shape) return;
+    for (size_t i = 0; i < on_grid.size(); ++i) on_grid[i] += fits(*shape, candidates()[i]);
+  }
+  size_t best() const { return std::max_element(on_grid.begin(), on_grid.end()) - on_grid.begin(); }
+  double fraction() const { return static_cast<double>(on_grid[best()]) / static_cast<double>(groups); }
+};
+
+Count count_groups(const at::Tensor& values, int64_t group, int64_t stride) {
+  Count count;
+  for (int64_t first = 0; first < values.numel(); first += group * stride)
+    count.add({values.const_data_ptr<float>() + first, static_cast<size_t>(group)});
+  return count;
+}
+
+std::vector<Granularity> granularities(int64_t columns) {
+  std::vector<Granularity> all = {{GranularityKind::kRow, 0}};
+  for (const int64_t size : {128, 64, 32})
+    if (size < columns && columns % size == 0) all.push_back({GranularityKind::kGroup, size});
+  return all;
+}
+
+bool same_bits(const at::Tensor& a, const at::Tensor& b) { return at::equal(a.view(at::kInt), b.view(at::kInt)); }
+
+// Narrowest format first: its scales are also those of a wider one.
+void find_rule(const at::Tensor& values, DetectedGrid& found) {
+  for (const ScaleFormat format : {ScaleFormat::kFp16Bf16, ScaleFormat::kFp16, ScaleFormat::kFp32})
+    for (const ScaleRule rule :
+         {ScaleRule::kAbsmaxSigned, ScaleRule::kAbsmax, ScaleRule::kAbsmaxFull, ScaleRule::kRms, ScaleRule::kMean}) {
+      if (!rule_fits(found.grid, rule)) continue;
+      if (!same_bits(quantized_value(values, {found.grid, found.granularity, rule, format}), values)) continue;
+      found.scale_rule = rule;
+      found.scale_format = format;
+      return;
+    }
+}
+
+bool has_half_scales(const at::Tensor& values, int64_t group, const Grid& grid) {
+  for (int64_t first = 0; first < values.numel(); first += group)
+    if (!recover_scale({values.const_data_ptr<float>() + first, static_cast<size_t>(group)}, range_of(grid), true))
+      return false;
+  return true;
+}
+
+}  // namespace
+
+std::optional<DetectedGrid> detect_grid(const at::Tensor& matrix) {
+  if (matrix.dim() < 2 || matrix.numel() == 0) return std::nullopt;
+  const at::Tensor values = matrix.contiguous();
+  const int64_t columns = values.size(-1), rows = values.numel() / columns;
+  std::optional<DetectedGrid> best;
+  for (const Granularity& granularity : granularities(columns)) {
+    const int64_t group = granularity.group_length(rows, columns), groups = values.numel() / group;
+    if (count_groups(values, group, std::max<int64_t>(1, groups / kSample)).fraction() < 0.5) continue;
+    const Count count = count_groups(values, group, 1);
+    if (count.fraction() < 0.5 || (best && count.fraction() <= best->exact_fraction)) continue;
+    best = {candidates()[count.best()], granularity, count.fraction(), ScaleFormat::kFp32, std::nullopt};
+    if (best->exact_fraction == 1) break;
+  }
+  if (!best || best->exact_fraction < 1) return best;
+  if (has_half_scales(values, best->granularity.group_length(rows, columns), best->grid))
+    best->scale_format = ScaleFormat::kFp16;
+  find_rule(values, *best);
+  return best;
+}
+
+}  // namespace detent

@@ -1,0 +1,75 @@
+#include "detent/deploy/model_path.h"
+
+#include <fstream>
+
+#include "detent/base/error.h"
+#include "detent/deploy/gguf_tokenizer.h"
+#include "detent/io/atomic_file.h"
+#include "detent/io/bytes.h"
+#include "detent/io/mapped_file.h"
+
+namespace detent {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kCopied[] = {"tokenizer.json",    "tokenizer_config.json",  "special_tokens_map.json",
+                                   "added_tokens.json", "tokenizer.model",        "vocab.json",
+                                   "merges.txt",        "generation_config.json", "chat_template.jinja"};
+
+// checkpoints/latest names a folder beside it.
+fs::path newest_checkpoint(const fs::path& run) {
+  const fs::path latest = run / "checkpoints" / "latest";
+  if (!fs::exists(latest)) fail("{} is a run without a finished checkpoint; let it train longer", run.string());
+  if (fs::is_directory(latest)) return latest;  // a link
+  std::string name;
+  std::ifstream(latest) >> name;
+  const fs::path folder = run / "checkpoints" / fs::path(name).filename();
+  if (name.empty() || !fs::is_directory(folder))
+    fail("{} names the checkpoint '{}', which is missing", latest.string(), name);
+  return folder;
+}
+
+}  // namespace
+
+bool is_gguf(const fs::path& path) {
+  char magic[4] = {};
+  return fs::is_regular_file(path) && std::ifstream(path, std::ios::binary).read(magic, 4) &&
+         std::string_view(magic, 4) == "GGUF";
+}
+
+fs::path resolve_model(const fs::path& path) {
+  if (!fs::exists(path)) fail("there is no model at {}: check the path", path.string());
+  if (is_gguf(path)) return path;
+  if (!fs::is_directory(path)) {
+    if (path.extension() == ".safetensors")
+      fail("{} holds weights without a config; name its folder {}", path.string(), path.parent_path().string());
+    fail("{} is neither a model folder nor a GGUF file", path.string());
+  }
+  if (fs::exists(path / "checkpoints")) return newest_checkpoint(path);
+  if (!fs::exists(path / "config.json")) fail("{} is no model folder: it has no config.json", path.string());
+  return path;
+}
+
+bool has_tokenizer(const fs::path& model) {
+  if (is_gguf(model)) return io::GgufReader(model).find_value("tokenizer.ggml.tokens");
+  return fs::exists(model / "tokenizer.json") || fs::exists(model / "tokenizer.model");
+}
+
+std::unique_ptr<Tokenizer> load_model_tokenizer(const fs::path& model) {
+  if (is_gguf(model)) return tokenizer_from_gguf(io::GgufReader(model), model.string());
+  return load_tokenizer(model.string());
+}
+
+void copy_tokenizer(const fs::path& model, const fs::path& folder) {
+  if (is_gguf(model)) {
+    if (has_tokenizer(model)) load_model_tokenizer(model)->save(folder.string());
+    return;
+  }
+  for (const char* name : kCopied)
+    if (fs::exists(model / name))
+      io::write_file_atomically(folder / name, io::as_text(io::MappedFile(model / name).bytes()));
+}
+
+}  // namespace detent

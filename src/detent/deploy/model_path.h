@@ -1,0 +1,23 @@
+// What a MODEL argument of the command line points at.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "detent/data/tokenizer.h"
+
+namespace detent {
+
+// A regular file that begins as GGUF files do.
+bool is_gguf(const std::filesystem::path& path);
+// The model folder or GGUF file that path stands for: a run directory gives its newest checkpoint. Fails, naming path,
+// when there is no model.
+std::filesystem::path resolve_model(const std::filesystem::path& path);
+
+// Of a model folder or GGUF file, as resolve_model gives it.
+bool has_tokenizer(const std::filesystem::path& model);
+std::unique_ptr<Tokenizer> load_model_tokenizer(const std::filesystem::path& model);
+// Puts the model's tokenizer files (none if it has none) and generation settings into an existing folder.
+void copy_tokenizer(const std::filesystem::path& model, const std::filesystem::path& folder);
+
+}  // namespace detent

@@ -1,0 +1,66 @@
+#include "detent/deploy/recover.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "detent/format/half.h"
+
+namespace detent {
+
+namespace {
+
+bool same_bits(float a, float b) { return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b); }
+bool is_half(float value) { return same_bits(half_bits_to_float(float_to_half_bits(value)), value); }
+
+bool allowed(int level, const LevelRange& range) {
+  return level >= range.low && level <= range.high && (!range.odd || level % 2 != 0);
+}
+
+// Under a scale of zero only signs are left: the level next to zero that has the right one.
+int level_of_zero(float value, float d, const LevelRange& range) {
+  const bool flip = std::signbit(value) != std::signbit(d);
+  return flip ? -1 : (range.odd ? 1 : 0);
+}
+
+bool fits(std::span<const float> values, float d, const LevelRange& range, std::span<int8_t> levels) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float ratio = d == 0 ? static_cast<float>(level_of_zero(values[i], d, range)) : std::nearbyint(values[i] / d);
+    if (!(std::fabs(ratio) <= 256)) return false;
+    const int level = static_cast<int>(ratio);
+    if (!allowed(level, range) || !same_bits(d * static_cast<float>(level), values[i])) return false;
+    if (!levels.empty()) levels[i] = static_cast<int8_t>(level);
+  }
+  return true;
+}
+
+float neighbour(float value, int ulps) {
+  for (; ulps > 0; --ulps) value = std::nextafter(value, INFINITY);
+  for (; ulps < 0; ++ulps) value = std::nextafter(value, 0.0f);
+  return value;
+}
+
+}  // namespace
+
+std::optional<float> recover_scale(std::span<const float> values, const LevelRange& range, bool half,
+                                   std::span<int8_t> levels) {
+  float top = 0;
+  for (const float value : values) {
+    if (!std::isfinite(value)) return std::nullopt;
+    top = std::fmax(top, std::fabs(value));
+  }
+  const auto try_scale = [&](float d) { return (!half || is_half(d)) && fits(values, d, range, levels); };
+  // The largest magnitude is some level times d. An fp16 d times a level is exact, so the quotient is d itself; a
+  // float32 product was rounded, so d is within two units in the last place.
+  const int reach = half ? 0 : 2;
+  const int last = top == 0 ? 1 : std::max(-range.low, range.high);
+  for (int level = 1; level <= last; level += range.odd ? 2 : 1)
+    for (int ulps = -reach; ulps <= reach; ++ulps) {
+      const float d = neighbour(top / static_cast<float>(level), ulps);
+      if (try_scale(d)) return d;
+      if (try_scale(-d)) return -d;
+    }
+  return std::nullopt;
+}
+
+}  // namespace detent

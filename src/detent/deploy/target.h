@@ -1,0 +1,59 @@
+// Export targets: what a trained model can be written as. One file a family, one row a target in target.cpp.
+#pragma once
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "detent/quant/shipped.h"
+
+namespace detent {
+
+struct ExportRow {
+  std::string name, type;  // Hugging Face name; type as the file names it
+  uint64_t bytes = 0;
+};
+struct ExportReport {
+  std::string target, path;
+  std::vector<ExportRow> tensors;
+  int64_t parameters = 0;
+  uint64_t file_bytes = 0;         // of the weights' file
+  std::vector<std::string> notes;  // what the file does not hold, one sentence each
+
+  double bits_per_weight() const { return 8.0 * static_cast<double>(file_bytes) / static_cast<double>(parameters); }
+};
+nlohmann::json to_json(const ExportReport& report);
+std::string to_text(const ExportReport& report);
+
+class ExportTarget {
+ public:
+  virtual ~ExportTarget() = default;
+  virtual std::string name() const = 0;  // "gguf:q4_0"
+  virtual std::string summary() const = 0;
+  // Why a weight [rows, columns] on this grid cannot be written bit for bit; nothing when it can. columns 0: any.
+  virtual std::optional<std::string> refusal(const QuantSpec& spec, int64_t rows, int64_t columns) const = 0;
+  // The accepted spec that changes the least; nothing when no spec of this weight is.
+  virtual std::optional<QuantSpec> nearest(const QuantSpec& spec, int64_t rows, int64_t columns) const = 0;
+  // What `quant.target` stands for; nothing for targets that suggest no grid.
+  virtual std::optional<QuantSpec> preferred() const { return std::nullopt; }
+  // Whether these values, whatever grid they came from, can be written as a weight bit for bit.
+  virtual bool holds(const at::Tensor& value) const = 0;
+  // Writes the file or folder, complete or not at all. Model and target fit: export_model has checked every spec.
+  virtual ExportReport write(const ShippedModel& model, const std::string& path) const = 0;
+};
+
+const std::vector<std::unique_ptr<const ExportTarget>>& export_targets();
+const ExportTarget& find_export_target(const std::string& name);  // fails naming the nearest
+
+// Why the target cannot hold the model, naming the first tensor, the nearest spec and the targets that accept it as it
+// is; nothing when it can.
+std::optional<std::string> export_refusal(const ExportTarget& target, const ShippedModel& model);
+// Checks, then writes; the report's notes say what was left out (activation quantization).
+ExportReport export_model(const ShippedModel& model, const ExportTarget& target, const std::string& path);
+
+// The model with every quantizable weight rounded to the target's preferred spec without training, for comparison.
+// Fails when the target has none, or rows do not fit it.
+ShippedModel round_to_target(const ShippedModel& model, const ExportTarget& target);
+
+}  // namespace detent

@@ -1,0 +1,123 @@
+#include "detent/deploy/verify.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "detent/base/error.h"
+#include "detent/deploy/weight_file.h"
+#include "detent/io/sha256.h"
+#include "detent/models/llama_config.h"
+
+namespace detent {
+
+namespace {
+
+// As bits: -0 differs from 0, and a NaN equals itself.
+int64_t count_differing(const at::Tensor& a, const at::Tensor& b) {
+  if (a.sizes() != b.sizes()) return std::max<int64_t>({a.numel(), b.numel(), 1});
+  const at::Tensor left = a.contiguous(), right = b.contiguous();
+  const auto *x = left.const_data_ptr<float>(), *y = right.const_data_ptr<float>();
+  int64_t count = 0;
+  for (int64_t i = 0; i < left.numel(); ++i) count += std::memcmp(x + i, y + i, sizeof(float)) != 0;
+  return count;
+}
+
+void add_to_sha(io::Sha256& sha, const at::Tensor& value) {
+  const at::Tensor plain = value.contiguous();
+  sha.update({reinterpret_cast<const std::byte*>(plain.const_data_ptr()), plain.nbytes()});
+}
+
+// transformers may write a tied head under both names; it counts as the embedding.
+const at::Tensor* find_value(const ShippedModel& model, const std::string& name) {
+  const auto found = model.tensors.find(name);
+  if (found != model.tensors.end()) return &found->second.value;
+  const bool tied = name == "lm_head.weight" && model.config.value("tie_word_embeddings", false);
+  return tied ? find_value(model, "model.embed_tokens.weight") : nullptr;
+}
+
+bool may_be_missing(const ShippedModel& model, const std::string& name) {
+  return name == "lm_head.weight" && model.config.value("tie_word_embeddings", false);
+}
+
+// What the maths depends on; float metadata is compared as float32, which is all that GGUF keeps.
+std::vector<std::string> compare_configs(const WeightFile& file, const ShippedModel& model) {
+  const auto config = file.config();
+  if (!config || model.config.value("model_type", "") != "llama") return {};
+  const nlohmann::json held = to_json(llama_config_from_json(*config, "the file")),
+                       wanted = to_json(llama_config_from_json(model.config, "the model"));
+  std::vector<std::string> differences;
+  for (const auto& [key, value] : wanted.items()) {
+    const bool equal = value.is_number_float() ? value.get<float>() == held[key].get<float>() : value == held[key];
+    if (!equal && key != "initializer_range")
+      differences.push_back(fmt::format("{}: file {}, model {}", key, held[key].dump(), value.dump()));
+  }
+  return differences;
+}
+
+void check_not_latent(const std::filesystem::path& path) {
+  if (std::filesystem::exists(path / "quantization.json"))
+    fail("{} is a checkpoint, which holds the latent weights; export it and verify the file", path.string());
+}
+
+}  // namespace
+
+bool VerifyReport::equal() const {
+  return missing.empty() && unexpected.empty() && config_differences.empty() &&
+         std::all_of(tensors.begin(), tensors.end(), [](const VerifyRow& row) { return row.equal(); });
+}
+
+VerifyReport verify_file(const std::filesystem::path& path, const ShippedModel& model) {
+  check_not_latent(path);
+  const auto file = open_weight_file(path);
+  VerifyReport report;
+  report.path = path.string();
+  std::map<std::string, size_t> by_name;
+  for (size_t i = 0; i < file->tensors().size(); ++i) by_name[file->tensors()[i].name] = i;
+  io::Sha256 sha;
+  for (const auto& [name, index] : by_name) {
+    const at::Tensor value = file->decode(index);
+    const at::Tensor* wanted = find_value(model, name);
+    add_to_sha(sha, value);
+    if (!wanted) report.unexpected.push_back(name);
+    report.tensors.push_back(
+        {name, file->tensors()[index].type, wanted ? count_differing(value, *wanted) : value.numel()});
+  }
+  for (const auto& [name, tensor] : model.tensors) {
+    if (by_name.contains(name) || may_be_missing(model, name)) continue;
+    report.missing.push_back(name);
+    report.tensors.push_back({name, "missing", tensor.value.numel()});
+  }
+  std::sort(report.tensors.begin(), report.tensors.end(),
+            [](const VerifyRow& a, const VerifyRow& b) { return a.name < b.name; });
+  report.config_differences = compare_configs(*file, model);
+  report.sha256 = io::to_hex(sha.finish());
+  return report;
+}
+
+nlohmann::json to_json(const VerifyReport& report) {
+  nlohmann::json tensors = nlohmann::json::array();
+  for (const VerifyRow& row : report.tensors)
+    tensors.push_back({{"name", row.name}, {"type", row.type}, {"equal", row.equal()}, {"differing", row.differing}});
+  return {{"equal", report.equal()},
+          {"tensors", tensors},
+          {"missing", report.missing},
+          {"unexpected", report.unexpected},
+          {"config_differences", report.config_differences},
+          {"sha256", report.sha256}};
+}
+
+std::string to_text(const VerifyReport& report) {
+  std::string text;
+  for (const VerifyRow& row : report.tensors)
+    if (!row.equal()) text += fmt::format("differs: {} ({}): {} elements\n", row.name, row.type, row.differing);
+  for (const std::string& name : report.missing) text += fmt::format("missing from the file: {}\n", name);
+  for (const std::string& name : report.unexpected) text += fmt::format("not a tensor of the model: {}\n", name);
+  for (const std::string& difference : report.config_differences) text += fmt::format("config: {}\n", difference);
+  text += fmt::format("{}: {} tensors, {}\nsha256 {}\n", report.path, report.tensors.size(),
+                      report.equal() ? "every weight is bit-equal" : "NOT equal", report.sha256);
+  return text;
+}
+
+}  // namespace detent

@@ -1,0 +1,38 @@
+// A file of weights, whatever its format, under Hugging Face's names and in its row order.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace detent {
+
+struct StoredTensor {
+  std::string name;         // Hugging Face's where the file holds a model that detent knows, else as in the file
+  std::string stored_name;  // as in the file
+  std::string type;         // as the file's format names it: "Q4_0", "F32"
+  std::vector<int64_t> shape;
+  uint64_t bytes = 0;
+};
+
+// Tensors are decoded one at a time, from the mapped file.
+class WeightFile {
+ public:
+  virtual ~WeightFile() = default;
+  virtual std::string format() const = 0;                        // "gguf", "safetensors"
+  virtual const std::vector<StoredTensor>& tensors() const = 0;  // in the file's order
+  virtual bool can_decode(size_t index) const = 0;
+  virtual at::Tensor decode(size_t index) const = 0;  // float32; fails on a type that cannot be
+  // Hugging Face's config.json, rebuilt from metadata where the file has none; nothing beside a bare file. Fails on
+  // metadata that detent cannot run.
+  virtual std::optional<nlohmann::json> config() const = 0;
+};
+
+// A GGUF file, a safetensors file or a folder with model.safetensors or its shards. Fails on anything else.
+std::unique_ptr<WeightFile> open_weight_file(const std::filesystem::path& path);
+
+}  // namespace detent
