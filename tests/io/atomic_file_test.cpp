@@ -1,9 +1,6 @@
 #include "detent/io/atomic_file.h"
 
-#include <sys/mount.h>
 #include <sys/stat.h>
-
-#include <optional>
 
 #include "detent/io/mapped_file.h"
 #include "tests/io/support.h"
@@ -88,24 +85,6 @@ TEST(AtomicFile, MistakesAreBadInput) {
   EXPECT_THAT(error_of([&] { AtomicFile file(folder.path()); }), HasSubstr("it is a folder"));
   EXPECT_THAT(error_of([&] { AtomicFile file("/dev/null"); }), HasSubstr("not a regular file"));
 }
-
-// A file system of 64 KiB; needs root.
-class TinyDisk {
- public:
-  explicit TinyDisk(const fs::path& path) : path_(path) {
-    fs::create_directory(path);
-    mounted_ = ::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=64k") == 0;
-  }
-  ~TinyDisk() {
-    if (mounted_) ::umount(path_.c_str());
-  }
-  bool mounted() const { return mounted_; }
-  bool make_read_only() { return ::mount("", path_.c_str(), "", MS_REMOUNT | MS_RDONLY, "") == 0; }
-
- private:
-  fs::path path_;
-  bool mounted_ = false;
-};
 
 TEST(AtomicFile, FullDiskLeavesTheOldFile) {
   const TemporaryFolder folder;

@@ -54,6 +54,19 @@ TEST(Events, ANewWriterNeverTouchesAnOldFile) {
   EXPECT_THAT(error_of([&] { EventWriter(folder / "no"); }, ExitCode::kMachineFault), HasSubstr("cannot write"));
 }
 
+TEST(Events, AFullDiskLeavesWholeRecords) {
+  const TemporaryFolder folder;
+  const TinyDisk disk(folder / "disk");
+  if (!disk.mounted()) GTEST_SKIP() << "mounting a small tmpfs needs root";
+  EventWriter writer(folder / "disk");
+  const std::string tag(999, 't');
+  const auto fill = [&] {
+    for (int step = 0; step < 1000; ++step) writer.scalar(step, tag, 0);
+  };
+  EXPECT_THAT(error_of(fill, ExitCode::kMachineFault), HasSubstr("No space left"));
+  EXPECT_GT(records_of(read_raw(writer.path())).size(), 10u);
+}
+
 TEST(DirLock, SecondTakerIsToldWho) {
   const TemporaryFolder folder;
   {

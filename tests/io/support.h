@@ -2,6 +2,7 @@
 #pragma once
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -31,6 +32,24 @@ class TemporaryFolder {
 
  private:
   fs::path path_;
+};
+
+// A file system of 64 KiB; needs root.
+class TinyDisk {
+ public:
+  explicit TinyDisk(const fs::path& path) : path_(path) {
+    fs::create_directory(path);
+    mounted_ = ::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=64k") == 0;
+  }
+  ~TinyDisk() {
+    if (mounted_) ::umount(path_.c_str());
+  }
+  bool mounted() const { return mounted_; }
+  bool make_read_only() { return ::mount("", path_.c_str(), "", MS_REMOUNT | MS_RDONLY, "") == 0; }
+
+ private:
+  fs::path path_;
+  bool mounted_ = false;
 };
 
 inline void write_raw(const fs::path& path, std::string_view content) {
