@@ -18,7 +18,7 @@ int run(const Arguments& arguments) {
   const report::Report page = report::load_report(arguments.paths);
   if (arguments.table)
     for (const report::Comparison& comparison : page.comparisons) {
-      fmt::print("{}\n", report::to_text(report::comparison_table(comparison)));
+      fmt::print("{}\n", report::comparison_table(comparison).text());
       for (const std::string& sentence : report::findings(comparison)) fmt::print("{}\n", sentence);
     }
   if (arguments.table && page.comparisons.empty()) fail("--table needs an arms.json among the paths");
