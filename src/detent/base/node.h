@@ -12,13 +12,20 @@ struct Node {
   std::string scalar;
   bool quoted = false;  // "0.1" in quotes is text
   std::vector<Node> items;
-  std::vector<std::pair<std::string, Node>> entries;
+  struct Entry;
+  std::vector<Entry> entries;
   int line = 0;        // 1-based; 0 for --set
   std::string source;  // file name or "--set"
 
   const Node* find(const std::string& key) const;
   Node& at_or_add(const std::string& key);
   std::string where() const;  // "config.yaml:12" or "--set"
+};
+
+struct Node::Entry {  // a type of its own: a pair would need Node complete
+  std::string first;
+  Node second;
+  Entry(std::string key, Node value) : first(std::move(key)), second(std::move(value)) {}
 };
 
 // Parses one YAML document. Anchors, tags other than the default and duplicate keys are refused; depth is bounded.

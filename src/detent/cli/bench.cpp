@@ -1,0 +1,87 @@
+#include <ATen/Parallel.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "detent/base/error.h"
+#include "detent/base/progress.h"
+#include "detent/cli/commands.h"
+#include "detent/kernels/harness/bench.h"
+#include "detent/train/step_bench.h"
+
+namespace detent::cli {
+
+namespace {
+
+struct Arguments {
+  std::vector<std::string> names;
+  bool quick = false, json = false;
+  bool wants(const std::string& group) const {
+    return names.empty() || std::find(names.begin(), names.end(), group) != names.end();
+  }
+};
+
+nlohmann::json row_json(const kernels::BenchRow& r) {
+  return {{"name", r.name},     {"shape", r.shape},       {"threads", r.threads},   {"seconds", r.seconds},
+          {"copies", r.copies}, {"gb_per_s", r.gb_per_s}, {"baseline", r.baseline}, {"ratio", r.ratio}};
+}
+nlohmann::json row_json(const StepBenchRow& r) {
+  return {{"name", r.name},         {"shape", r.shape},       {"threads", r.threads},     {"seconds", r.seconds},
+          {"forward", r.forward},   {"backward", r.backward}, {"optimizer", r.optimizer}, {"peak_bytes", r.peak_bytes},
+          {"baseline", r.baseline}, {"ratio", r.ratio}};
+}
+
+void print_kernels(const std::vector<kernels::BenchRow>& rows) {
+  fmt::print(
+      "kernels ({}, one thread); copies: time of copying the same tensor, in the same run\n{:<34} {:>16} {:>10} {:>8} "
+      "{:>8}  {}\n",
+      kernels::dispatch_target(), "kernel", "shape", "ms", "copies", "GB/s", "times faster than");
+  for (const auto& r : rows)
+    fmt::print("{:<34} {:>16} {:>10.3f} {:>8.2f} {:>8.1f}  {}\n", r.name, r.shape, 1e3 * r.seconds, r.copies,
+               r.gb_per_s, r.baseline.empty() ? "" : fmt::format("{:.1f} {}", r.ratio, r.baseline));
+}
+
+void print_steps(const std::vector<StepBenchRow>& rows) {
+  fmt::print(
+      "\nsteps ({}, {} threads); ratio: median of pairs taken in turn\n{:<24} {:>9} {:>8} {:>9} {:>9} {:>10} {:>10}\n",
+      rows.empty() ? "" : rows[0].shape, at::get_num_threads(), "", "ms", "ratio", "forward", "backward", "optimizer",
+      "peak");
+  for (const auto& r : rows)
+    fmt::print("{:<24} {:>9.1f} {:>8.2f} {:>9.1f} {:>9.1f} {:>10.1f} {:>10}\n", r.name, 1e3 * r.seconds, r.ratio,
+               1e3 * r.forward, 1e3 * r.backward, 1e3 * r.optimizer,
+               r.peak_bytes > 0 ? format_bytes(r.peak_bytes) : "");
+}
+
+int run(const Arguments& arguments) {
+  nlohmann::json all = nlohmann::json::array();
+  if (arguments.wants("kernels")) {
+    const auto rows = kernels::bench_kernels(arguments.quick);
+    for (const auto& row : rows) all.push_back(row_json(row));
+    if (!arguments.json) print_kernels(rows);
+  }
+  if (arguments.wants("steps")) {
+    const auto rows = bench_steps(arguments.quick);
+    for (const auto& row : rows) all.push_back(row_json(row));
+    if (!arguments.json) print_steps(rows);
+  }
+  if (arguments.json)
+    print_json({{"machine",
+                 {{"kernels", kernels::dispatch_target()},
+                  {"matrix_products", at::get_cpu_capability()},
+                  {"threads", at::get_num_threads()}}},
+                {"benchmarks", all}});
+  return 0;
+}
+
+}  // namespace
+
+Action add_bench(CLI::App& app) {
+  auto a = std::make_shared<Arguments>();
+  app.add_option("NAME", a->names, "kernels, steps; default: all")->check(CLI::IsMember({"kernels", "steps"}));
+  app.add_flag("--quick", a->quick, "small shapes, few repeats");
+  app.add_flag("--json", a->json, "print JSON");
+  app.footer("Example:\n  detent bench steps");
+  return [a] { return run(*a); };
+}
+
+}  // namespace detent::cli
