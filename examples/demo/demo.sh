@@ -69,10 +69,10 @@ title "2/5 Pre-training in full precision, $pretrain_steps steps"
 "$detent" train "$base" --set "train.steps=$pretrain_steps" --set train.threads=2
 
 title "3/5 From that checkpoint, $steps steps an arm, seeds ${seeds[*]}, constant learning rate; 2-bit arms on the grid of GGUF q2_0"
-# --set replaces the sizes of the new model: an arm takes its shape from the checkpoint.
-sed -e '/^model:/,/^data:/{/^data:/!d}' "$base" >demo/arms.yaml
+# An arm takes its shape from the checkpoint and its schedule from the command line.
+sed -e '/^model:/,/^data:/{/^data:/!d}' -e '/^schedule:/d' "$base" >demo/arms.yaml
 base=demo/arms.yaml
-arm control "$steps" "$from" "${tune[@]/schedule.final=*/}"
+arm control "$steps" "$from" "${tune[@]}"
 arm rounding 0 "$from" "${two_bit[@]}"
 arm ste "$steps" "$from" "${tune[@]}" "${two_bit[@]}"
 arm cage "$steps" "$from" "${tune[@]}" "${two_bit[@]}" cage.pull=0.06 cage.start=0.5
