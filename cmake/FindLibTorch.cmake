@@ -21,6 +21,9 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     ${_torch_dir}/include ${_torch_dir}/include/torch/csrc/api/include)
   target_link_libraries(LibTorch::LibTorch INTERFACE ${LIBTORCH_CPU} ${LIBTORCH_C10} Threads::Threads)
   target_link_options(LibTorch::LibTorch INTERFACE -Wl,-rpath,${_torch_dir}/lib)
+  # at::parallel_for is a header template that runs on one thread, silently, unless OpenMP is on where it is compiled.
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  target_link_libraries(LibTorch::LibTorch INTERFACE OpenMP::OpenMP_CXX)
 endif()
 
 # The wheel carries headers of another fmt than the packaged library that detent links: the packaged ones come first.
