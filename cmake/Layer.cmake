@@ -26,6 +26,7 @@ function(detent_use_torch_header TARGET)
     target_precompile_headers(detent_torch_header PRIVATE <ATen/ATen.h> <torch/csrc/autograd/custom_function.h>)
   endif()
   target_precompile_headers(${TARGET} REUSE_FROM detent_torch_header)
+  target_compile_options(${TARGET} PRIVATE -fPIC)  # programs are -fPIE, which a header made for libraries does not fit
 endfunction()
 
 function(detent_program NAME MAIN LAYER)
