@@ -31,7 +31,7 @@ TEST(Ticks, LogarithmicArePowersWithTwoAndFiveWhereThereAreFew) {
   EXPECT_THAT(labels({0.9, 110, true}, 5), ElementsAre("1", "10", "100"));
   EXPECT_THAT(labels({1e-4, 1, true}, 5), ElementsAre("1e-04", "0.001", "0.01", "0.1", "1"));
   EXPECT_THAT(labels({1e-8, 1, true}, 4), ElementsAre("1e-08", "1e-06", "1e-04", "0.01", "1"));
-  EXPECT_THAT(labels({3, 4.5, true}, 3), ElementsAre("3.0", "3.5", "4.0", "4.5"));  // no two round numbers: as linear
+  EXPECT_THAT(labels({3, 4.5, true}, 3), ElementsAre("3.0", "3.5", "4.0", "4.5"));  // no three such numbers: as linear
 }
 
 TEST(Scale, Position) {

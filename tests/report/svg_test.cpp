@@ -94,7 +94,7 @@ TEST(LineChart, LegendRowsPushThePlotDown) {
     if (i < 2) few.curves.push_back(curve);
     many.curves.push_back(curve);
   }
-  // Two such names stand side by side: 26 + 20 or 21 letters of 6.7 + 12 each is below 220. Six rows of 18, not one.
+  // Two such names stand side by side: 26 + 20 or 21 letters of 6.7 + 16 each is below 220. Six rows of 18, not one.
   const auto top = [](const std::string& svg) {
     return std::stod(svg.substr(svg.find("\" y=\"", svg.find("<svg x=")) + 5));
   };

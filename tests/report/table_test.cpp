@@ -41,6 +41,7 @@ TEST(Table, Markdown) {
 }
 
 TEST(Table, HtmlIsEscaped) {
+  EXPECT_THAT(sample().html(), HasSubstr("<p class=\"caption\">Arms</p>"));
   EXPECT_THAT(sample().html(), HasSubstr("<tr><td>&lt;i&gt;</td><td class=\"right\">–</td></tr>"));
   EXPECT_THAT(sample().html(), HasSubstr("<p class=\"note\">n = 3</p>"));
 }

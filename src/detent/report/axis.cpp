@@ -97,7 +97,7 @@ Scale ScaleFit::scale(double air) const {
 std::vector<Tick> ticks(const Scale& scale, int wanted) {
   if (!scale.logarithmic) return linear_ticks(scale, wanted);
   std::vector<Tick> out = log_ticks(scale, wanted);
-  return out.size() >= 2 ? out : linear_ticks(scale, wanted);
+  return out.size() >= 3 ? out : linear_ticks(scale, wanted);
 }
 
 }  // namespace detent::report

@@ -37,7 +37,8 @@ class ScaleFit {
 };
 
 // Round numbers inside the scale, about `wanted` of them: multiples of 1, 2 or 5 times a power of ten; on logarithmic
-// axes powers of ten, with 2 and 5 between them where there are fewer than three.
+// axes powers of ten, with 2 and 5 between them where there are fewer than three, and linear ticks where that too is
+// fewer than three.
 std::vector<Tick> ticks(const Scale& scale, int wanted);
 
 }  // namespace detent::report

@@ -11,7 +11,8 @@
 namespace detent::report {
 
 namespace {
-constexpr double kLetter = 6.7, kMargin = 8, kLegendRow = 18;  // kLetter: of a wide sans-serif at 12 units
+constexpr double kLetter = 6.7, kMargin = 8, kLegendRow = 18,
+                 kLegendGap = 16;  // kLetter: of a wide sans-serif at 12 units
 }
 
 double text_width(const std::string& text) { return kLetter * static_cast<double>(display_width(text)); }
@@ -56,8 +57,8 @@ double Canvas::legend(const std::vector<LegendEntry>& entries, double top) {
   double x = kMargin, y = top + 8;
   for (const LegendEntry& entry : entries) {
     const std::string label = shorten(entry.label, kChartWidth - 2 * kMargin - 28);
-    const double width = 26 + text_width(label) + 12;
-    if (x > kMargin && x + width - 12 > kChartWidth) x = kMargin, y += kLegendRow;
+    const double width = 26 + text_width(label) + kLegendGap;
+    if (x > kMargin && x + width - kLegendGap > kChartWidth) x = kMargin, y += kLegendRow;
     line(x, y, x + 20, y, "key " + colour_class(entry.colour));
     text(x + 26, y + 4, label);
     x += width;

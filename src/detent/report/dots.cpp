@@ -55,7 +55,7 @@ std::string draw(const DotChart& chart) {
   const double top = canvas.heading(chart.title, chart.x.label);
   double label_width = 0;
   for (const DotRow& row : chart.rows) label_width = std::max(label_width, text_width(row.label));
-  const double left = std::min(label_width, 0.42 * kChartWidth) + 16;
+  const double left = std::min(label_width, 0.46 * kChartWidth) + 16;
   const Frame frame{left, top, kChartWidth - left - 10, kRow * static_cast<double>(chart.rows.size())};
   canvas.x_axis(frame, scale, "");
   if (chart.reference) {

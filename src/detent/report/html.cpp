@@ -22,8 +22,8 @@ p{max-width:75ch;margin:.5rem 0;overflow-wrap:anywhere}.subtitle,.note{color:var
 .key{margin:1rem 0;padding:.6rem 1rem .6rem 2rem;background:var(--card);border:1px solid var(--line);border-left:4px solid var(--mark);border-radius:6px}
 .key li{margin:.3rem 0;max-width:100ch}
 .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:6px;margin:.6rem 0}
-table{border-collapse:collapse;width:100%;font-size:.84rem;font-variant-numeric:tabular-nums}
-caption{text-align:left;padding:.5rem .7rem;color:var(--muted)}
+table{border-collapse:separate;border-spacing:0;width:100%;font-size:.84rem;font-variant-numeric:tabular-nums}
+.caption{margin:1.2rem 0 0;font-weight:600;font-size:.92rem;max-width:95ch}
 th,td{padding:.4rem .55rem;text-align:left;border-top:1px solid var(--line);white-space:nowrap;vertical-align:top}
 thead th{border-top:0;color:var(--muted);font-weight:600}.right{text-align:right}
 th:first-child,td:first-child{position:sticky;left:0;background:var(--card)}

@@ -65,9 +65,9 @@ std::string Table::markdown() const {
 }
 
 std::string Table::html() const {
-  std::string out = "<div class=\"scroll\"><table>\n";
-  if (!caption.empty()) out += "<caption>" + escape(caption) + "</caption>\n";
-  out += "<thead>" + html_row(*this, headers(*this), "th") + "</thead><tbody>\n";
+  // Not a <caption>: that would scroll away with a table wider than the screen.
+  std::string out = caption.empty() ? "" : "<p class=\"caption\">" + escape(caption) + "</p>\n";
+  out += "<div class=\"scroll\"><table>\n<thead>" + html_row(*this, headers(*this), "th") + "</thead><tbody>\n";
   for (const auto& row : rows) out += html_row(*this, row, "td");
   out += "</tbody></table></div>\n";
   for (const std::string& note : notes) out += "<p class=\"note\">" + escape(note) + "</p>\n";
