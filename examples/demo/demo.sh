@@ -5,10 +5,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 detent="$PWD/build/release/detent"
 base=examples/demo/base.yaml
-pretrain_steps="${DETENT_DEMO_PRETRAIN:-600}"
+pretrain_steps="${DETENT_DEMO_PRETRAIN:-1000}"
 steps="${DETENT_DEMO_STEPS:-300}"
 rate=1e-3
-seeds=(0 1)
+seeds=(0 1 2)
 SECONDS=0
 
 title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
@@ -24,23 +24,36 @@ take_text() {
     while IFS=$'\t' read -r name file; do cp "$file" "demo/text/$name"; done
 }
 
-# One arm, all seeds at once: each seed has a core of its own, the first shows its progress.
-arm() {  # name steps settings...
-  local name="$1" arm_steps="$2" seed pids=()
+# Jobs are (run, settings); two of them run at a time, one core each. Those of the first lane show their progress.
+jobs=()
+arm() {  # name steps settings...: one job a seed
+  local name="$1" arm_steps="$2" seed
   shift 2
   for seed in "${seeds[@]}"; do
-    local arguments=(train "$base" --set "train.steps=$arm_steps" --set "train.seed=$seed" --set "output=demo/runs/$name-$seed")
-    for setting in "$@"; do arguments+=(--set "$setting"); done
-    if [ "$seed" = "${seeds[0]}" ]; then continue; fi
-    "$detent" "${arguments[@]}" >"demo/logs/$name-$seed.log" 2>&1 &
-    pids+=($!)
+    jobs+=("$name-$seed train.steps=$arm_steps train.seed=$seed output=demo/runs/$name-$seed $*")
   done
-  local arguments=(train "$base" --set "train.steps=$arm_steps" --set "train.seed=${seeds[0]}" --set "output=demo/runs/$name-${seeds[0]}")
-  for setting in "$@"; do arguments+=(--set "$setting"); done
-  "$detent" "${arguments[@]}"
-  for pid in "${pids[@]}"; do
-    wait "$pid" || { echo "arm $name failed:"; cat demo/logs/"$name"-*.log; exit 1; }
-  done
+}
+
+run_job() {  # "run setting setting ..."
+  local run words arguments=(train "$base") setting
+  read -r -a words <<<"$1"
+  run="${words[0]}"
+  for setting in "${words[@]:1}"; do arguments+=(--set "$setting"); done
+  if [ "$2" = shown ]; then "$detent" "${arguments[@]}"
+  else "$detent" "${arguments[@]}" >"demo/logs/$run.log" 2>&1 || { cat "demo/logs/$run.log" >&2; return 1; }
+  fi
+}
+
+lane() {  # first index, shown or hidden: every second job
+  local i
+  for ((i = $1; i < ${#jobs[@]}; i += 2)); do run_job "${jobs[$i]}" "$2"; done
+}
+
+run_jobs() {
+  lane 1 hidden &
+  local other=$!
+  lane 0 shown
+  wait "$other"
 }
 
 entry() {  # name run seed bits role file_bytes note -> one object of arms.json
@@ -79,6 +92,7 @@ arm cage "$steps" "$from" "${tune[@]}" "${two_bit[@]}" cage.pull=0.06 cage.start
 arm winq "$steps" "$from" "${tune[@]}" "${two_bit[@]}" "winq.every=$((steps / 3))" winq.interpolation=0.4 winq.noise=1e-3
 arm blending "$steps" "$from" "${tune[@]}" "${two_bit[@]}" alpha_blending.end=0.8
 arm annealed "$steps" "$from" "optimizer.learning_rate=$rate" schedule.name=linear schedule.warmup=0.02 schedule.final=0 "${two_bit[@]}"
+run_jobs
 
 title "4/5 What it comes to"
 comma=""
