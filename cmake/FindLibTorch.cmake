@@ -22,8 +22,10 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   target_link_libraries(LibTorch::LibTorch INTERFACE ${LIBTORCH_CPU} ${LIBTORCH_C10} Threads::Threads)
   target_link_options(LibTorch::LibTorch INTERFACE -Wl,-rpath,${_torch_dir}/lib)
   # at::parallel_for is a header template that runs on one thread, silently, unless OpenMP is on where it is compiled.
-  find_package(OpenMP REQUIRED COMPONENTS CXX)
-  target_link_libraries(LibTorch::LibTorch INTERFACE OpenMP::OpenMP_CXX)
+  # The runtime is the wheel's own: a second one would bring a second pool of threads.
+  find_library(LIBTORCH_GOMP NAMES libgomp.so.1 PATHS ${_torch_dir}/lib NO_DEFAULT_PATH REQUIRED)
+  target_compile_options(LibTorch::LibTorch INTERFACE -fopenmp)
+  target_link_libraries(LibTorch::LibTorch INTERFACE ${LIBTORCH_GOMP})
 endif()
 
 # The wheel carries headers of another fmt than the packaged library that detent links: the packaged ones come first.
