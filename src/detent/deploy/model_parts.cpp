@@ -18,6 +18,7 @@ void check_names(const ShippedModel& model, const std::vector<std::string>& name
 }
 
 std::string display_name(const std::string& folder) {
+  if (folder.empty()) return "model";  // made in memory
   std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
   if (path.parent_path().filename() == "checkpoints") path = path.parent_path().parent_path();
