@@ -7,6 +7,7 @@
 #include "detent/base/progress.h"
 #include "detent/cli/commands.h"
 #include "detent/kernels/harness/bench.h"
+#include "detent/train/composite_bench.h"
 #include "detent/train/step_bench.h"
 
 namespace detent::cli {
@@ -31,13 +32,14 @@ nlohmann::json row_json(const StepBenchRow& r) {
           {"baseline", r.baseline}, {"ratio", r.ratio}};
 }
 
-void print_kernels(const std::vector<kernels::BenchRow>& rows) {
+void print_kernels(const std::vector<kernels::BenchRow>& rows, const char* title) {
   fmt::print(
-      "kernels ({}, one thread); copies: time of copying the same tensor, in the same run\n{:<34} {:>16} {:>10} {:>8} "
+      "\n{} ({}, {} thread(s)); copies: time of copying the same tensor, in the same run\n{:<46} {:>16} {:>10} {:>8} "
       "{:>8}  {}\n",
-      kernels::dispatch_target(), "kernel", "shape", "ms", "copies", "GB/s", "times faster than");
+      title, kernels::dispatch_target(), rows.empty() ? 1 : rows[0].threads, "kernel", "shape", "ms", "copies", "GB/s",
+      "times faster than");
   for (const auto& r : rows)
-    fmt::print("{:<34} {:>16} {:>10.3f} {:>8.2f} {:>8.1f}  {}\n", r.name, r.shape, 1e3 * r.seconds, r.copies,
+    fmt::print("{:<46} {:>16} {:>10.3f} {:>8.2f} {:>8.1f}  {}\n", r.name, r.shape, 1e3 * r.seconds, r.copies,
                r.gb_per_s, r.baseline.empty() ? "" : fmt::format("{:.1f} {}", r.ratio, r.baseline));
 }
 
@@ -57,7 +59,12 @@ int run(const Arguments& arguments) {
   if (arguments.wants("kernels")) {
     const auto rows = kernels::bench_kernels(arguments.quick);
     for (const auto& row : rows) all.push_back(row_json(row));
-    if (!arguments.json) print_kernels(rows);
+    if (!arguments.json) print_kernels(rows, "kernels");
+  }
+  if (arguments.wants("composites")) {
+    const auto rows = bench_composites(arguments.quick);
+    for (const auto& row : rows) all.push_back(row_json(row));
+    if (!arguments.json) print_kernels(rows, "against ATen");
   }
   if (arguments.wants("steps")) {
     const auto rows = bench_steps(arguments.quick);
@@ -77,7 +84,8 @@ int run(const Arguments& arguments) {
 
 Action add_bench(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
-  app.add_option("NAME", a->names, "kernels, steps; default: all")->check(CLI::IsMember({"kernels", "steps"}));
+  app.add_option("NAME", a->names, "kernels, composites (ours against ATen), steps; default: all")
+      ->check(CLI::IsMember({"kernels", "composites", "steps"}));
   app.add_flag("--quick", a->quick, "small shapes, few repeats");
   app.add_flag("--json", a->json, "print JSON");
   app.footer("Example:\n  detent bench steps");
