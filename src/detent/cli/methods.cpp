@@ -65,7 +65,7 @@ nlohmann::json everything() {
 void print_options(const std::vector<OptionRow>& rows) {
   for (const OptionRow& row : rows)
     fmt::print("  {:<34} {:<14} {}{}\n", row.name, row.default_value.empty() ? "-" : row.default_value, row.help,
-               row.range.empty() ? "" : fmt::format("  [{}]", row.range));
+               row.range.empty() ? "" : "  " + row.range);
 }
 
 int describe(const std::string& name) {
