@@ -150,6 +150,28 @@ TEST(Export, PlainModelOnAGridIsPackedAgain) {
   EXPECT_EQ(io::GgufReader(folder / "packed.gguf").tensor("blk.0.attn_q.weight").type->name, "Q4_0");
 }
 
+TEST(Export, ZerosOfBothSignsInAPlainModelAreNamed) {
+  const ShippedModel quantized = tiny_model(spec("int", 4, "32", ScaleRule::kAbsmax));
+  ShippedModel plain = quantized;
+  plain.record.layers.clear();
+  for (auto& [name, tensor] : plain.tensors) tensor.quantized.reset();
+  at::Tensor& weight = plain.tensors["model.layers.0.mlp.up_proj.weight"].value;
+  weight = at::where(weight.eq(0).logical_and(at::arange(weight.numel()).view(weight.sizes()).remainder(2).eq(0)),
+                     at::full({}, -0.0f), weight);
+  EXPECT_THAT(
+      error_of([&] { export_to(plain, "gguf:q4_0", "/nowhere/x"); }),
+      HasSubstr("model.layers.0.mlp.up_proj.weight lies on a grid that Q4_0 holds but for zeros of both signs"));
+}
+
+TEST(Export, RoundingRefusesRowsThatAreNoWholeBlocks) {
+  LlamaConfig config = tiny_config();
+  config.intermediate_size = 48;
+  EXPECT_THAT(error_of([&] {
+                round_to_target(tiny_model(std::nullopt, Storage::kF32, config), find_export_target("gguf:q4_0"));
+              }),
+              HasSubstr("down_proj.weight: rows of 48 weights are not whole blocks of 32"));
+}
+
 TEST(Export, PlainFloatsAreRefusedAndRoundedOnRequest) {
   const TemporaryFolder folder;
   const ShippedModel model = tiny_model(std::nullopt);

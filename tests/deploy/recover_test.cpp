@@ -106,6 +106,20 @@ TEST(DetectGrid, FloatsLieOnNone) {
   EXPECT_FALSE(detect_grid(at::ones({0, 32})));
 }
 
+// What torch.round leaves: -0 where a small negative weight was.
+TEST(DetectGrid, ZerosOfBothSignsAreReportedAndDoNotHideTheGrid) {
+  at::Tensor values = on_grid(spec("int", 4, "32", ScaleRule::kAbsmax));
+  EXPECT_FALSE(detect_grid(values)->mixed_zeros);
+  const at::Tensor flip = at::arange(values.numel()).view(values.sizes()).remainder(3).eq(0);
+  values = at::where(values.eq(0).logical_and(flip), at::full({}, -0.0f), values).contiguous();
+  const auto found = detect_grid(values);
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->mixed_zeros);
+  EXPECT_EQ(found->grid.name(), "int4");
+  EXPECT_EQ(found->granularity.size, 32);
+  EXPECT_EQ(found->scale_rule, ScaleRule::kAbsmax);
+}
+
 TEST(DetectGrid, CountsTheGroupsThatAreOff) {
   at::Tensor values = on_grid(int4());
   values[3].slice(0, 0, 32).add_(0.001f);

@@ -23,6 +23,9 @@ const io::GgmlType& storage_type(Storage storage) { return *io::find_ggml_type(s
 
 // A plain model: no training told which grid its weights lie on, so the values themselves have to.
 const io::GgmlType& found_type(const std::string& name, const at::Tensor& value, const GgufKind& kind) {
+  if (!holds_values(kind.type, value) && holds_values(kind.type, value + 0.0f))  // -0 + 0 = 0
+    fail("[export] {} lies on a grid that {} holds but for zeros of both signs; add 0.0 to its weights first", name,
+         kind.type.name);
   if (!holds_values(kind.type, value))
     fail(
         "[export] {} does not lie on a grid that {} holds; train with quant.target: {}, or round it untrained with "

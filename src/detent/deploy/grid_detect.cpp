@@ -14,25 +14,29 @@ namespace detent {
 namespace {
 
 constexpr int64_t kSample = 64;  // groups looked at before the whole tensor is
-constexpr LevelRange kAnyGrid{-255, 255};
+constexpr LevelRange kAnyGrid{-255, 255}, kAnyGridAndZero{-255, 255, false, true};
 
 // The levels of one group, in units of the largest scale that gives them all.
 struct GroupShape {
   int low = 0, high = 0;
-  bool odd = true, has_zero = false;
+  bool odd = true;
+  bool has_zero = false;     // whose sign tells the scale's
+  bool mixed_zeros = false;  // zeros of both signs tell nothing
 };
 
 std::optional<GroupShape> shape_of(std::span<const float> values) {
-  const auto scale = recover_scale(values, kAnyGrid, false);
-  if (!scale) return std::nullopt;
   GroupShape shape;
+  auto scale = recover_scale(values, kAnyGrid, false);
+  shape.mixed_zeros = !scale;
+  if (!scale) scale = recover_scale(values, kAnyGridAndZero, false);
+  if (!scale) return std::nullopt;
   if (*scale == 0) return shape;
   for (const float value : values) {
     const int level = static_cast<int>(std::nearbyint(value / *scale));
     shape.low = std::min(shape.low, level);
     shape.high = std::max(shape.high, level);
     shape.odd &= level % 2 != 0;
-    shape.has_zero |= level == 0;
+    shape.has_zero |= level == 0 && !shape.mixed_zeros;
   }
   return shape;
 }
@@ -65,12 +69,13 @@ const std::vector<Grid>& candidates() {
 
 struct Count {
   std::vector<int64_t> on_grid = std::vector<int64_t>(candidates().size());
-  int64_t groups = 0;
+  int64_t groups = 0, mixed_zeros = 0;
 
   void add(std::span<const float> values) {
     ++groups;
     const auto shape = shape_of(values);
     if (!shape) return;
+    mixed_zeros += shape->mixed_zeros;
     for (size_t i = 0; i < on_grid.size(); ++i) on_grid[i] += fits(*shape, candidates()[i]);
   }
   size_t best() const { return std::max_element(on_grid.begin(), on_grid.end()) - on_grid.begin(); }
@@ -91,15 +96,13 @@ std::vector<Granularity> granularities(int64_t columns) {
   return all;
 }
 
-bool same_bits(const at::Tensor& a, const at::Tensor& b) { return at::equal(a.view(at::kInt), b.view(at::kInt)); }
-
 // Narrowest format first: its scales are also those of a wider one.
 void find_rule(const at::Tensor& values, DetectedGrid& found) {
   for (const ScaleFormat format : {ScaleFormat::kFp16Bf16, ScaleFormat::kFp16, ScaleFormat::kFp32})
     for (const ScaleRule rule :
          {ScaleRule::kAbsmaxSigned, ScaleRule::kAbsmax, ScaleRule::kAbsmaxFull, ScaleRule::kRms, ScaleRule::kMean}) {
       if (!rule_fits(found.grid, rule)) continue;
-      if (!same_bits(quantized_value(values, {found.grid, found.granularity, rule, format}), values)) continue;
+      if (!at::equal(quantized_value(values, {found.grid, found.granularity, rule, format}), values)) continue;
       found.scale_rule = rule;
       found.scale_format = format;
       return;
@@ -107,9 +110,10 @@ void find_rule(const at::Tensor& values, DetectedGrid& found) {
 }
 
 bool has_half_scales(const at::Tensor& values, int64_t group, const Grid& grid) {
+  LevelRange range = range_of(grid);
+  range.any_zero = true;
   for (int64_t first = 0; first < values.numel(); first += group)
-    if (!recover_scale({values.const_data_ptr<float>() + first, static_cast<size_t>(group)}, range_of(grid), true))
-      return false;
+    if (!recover_scale({values.const_data_ptr<float>() + first, static_cast<size_t>(group)}, range, true)) return false;
   return true;
 }
 
@@ -125,7 +129,8 @@ std::optional<DetectedGrid> detect_grid(const at::Tensor& matrix) {
     if (count_groups(values, group, std::max<int64_t>(1, groups / kSample)).fraction() < 0.5) continue;
     const Count count = count_groups(values, group, 1);
     if (count.fraction() < 0.5 || (best && count.fraction() <= best->exact_fraction)) continue;
-    best = {candidates()[count.best()], granularity, count.fraction(), ScaleFormat::kFp32, std::nullopt};
+    best = {candidates()[count.best()], granularity,  count.fraction(),
+            ScaleFormat::kFp32,         std::nullopt, count.mixed_zeros > 0};
     if (best->exact_fraction == 1) break;
   }
   if (!best || best->exact_fraction < 1) return best;

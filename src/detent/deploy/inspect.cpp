@@ -81,6 +81,7 @@ std::string grid_text(const std::optional<DetectedGrid>& grid) {
   std::string text =
       fmt::format("{} group {} {}", grid->grid.name(), grid->granularity.name(), scale_format_name(grid->scale_format));
   if (grid->scale_rule) text += " " + scale_rule_name(*grid->scale_rule);
+  if (grid->mixed_zeros) text += ", zeros of both signs";
   if (grid->exact_fraction < 1) text += fmt::format(" ({:.2f} % of groups)", 100 * grid->exact_fraction);
   return text;
 }
@@ -94,7 +95,8 @@ nlohmann::json to_json(const std::optional<DetectedGrid>& grid) {
           {"group", group},
           {"exact_fraction", grid->exact_fraction},
           {"scale_format", scale_format_name(grid->scale_format)},
-          {"scale", rule}};
+          {"scale", rule},
+          {"mixed_zeros", grid->mixed_zeros}};
 }
 
 }  // namespace

@@ -28,7 +28,9 @@ bool fits(std::span<const float> values, float d, const LevelRange& range, std::
     const float ratio = d == 0 ? static_cast<float>(level_of_zero(values[i], d, range)) : std::nearbyint(values[i] / d);
     if (!(std::fabs(ratio) <= 256)) return false;
     const int level = static_cast<int>(ratio);
-    if (!allowed(level, range) || !same_bits(d * static_cast<float>(level), values[i])) return false;
+    const float value = d * static_cast<float>(level);
+    if (!allowed(level, range)) return false;
+    if (!same_bits(value, values[i]) && !(range.any_zero && value == 0 && values[i] == 0)) return false;
     if (!levels.empty()) levels[i] = static_cast<int8_t>(level);
   }
   return true;

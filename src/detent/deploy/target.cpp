@@ -93,7 +93,9 @@ ShippedModel round_to_target(const ShippedModel& model, const ExportTarget& targ
   ShippedModel rounded = model;
   for (auto& [name, tensor] : rounded.tensors) {
     if (!is_projection(name)) continue;
-    check_shape(*spec, tensor.value.numel() / tensor.value.size(-1), tensor.value.size(-1), name);
+    const int64_t columns = tensor.value.size(-1), rows = tensor.value.numel() / columns;
+    if (const auto refused = target.refusal(*spec, rows, columns))
+      fail("[export] {} cannot hold {}: {}", target.name(), name, *refused);
     tensor.quantized = quantize(tensor.value.contiguous(), *spec);
     tensor.value = dequantize(*tensor.quantized);
     rounded.record.layers[name].weight = *spec;
