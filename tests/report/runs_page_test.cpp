@@ -28,10 +28,11 @@ class RunsPage : public testing::Test {
   }
   void add_finished_run(const std::string& name, int bits, double loss) {
     add_run(name, bits,
-            fmt::format("{{\"kind\":\"train\",\"step\":1,\"loss\":3,\"lr\":0.1}}\n"
-                        "{{\"kind\":\"eval\",\"step\":2,\"validation_loss\":{0}}}\n"
-                        "{{\"kind\":\"final\",\"validation_loss\":{0},\"steps\":2,\"tokens_per_second\":1000}}\n",
-                        loss));
+            fmt::format(
+                "{{\"kind\":\"train\",\"step\":1,\"loss\":3,\"lr\":0.1}}\n"
+                "{{\"kind\":\"eval\",\"step\":2,\"validation_loss\":{0}}}\n"
+                "{{\"kind\":\"final\",\"validation_loss\":{0},\"steps\":2,\"seconds\":4,\"tokens_per_second\":1000}}\n",
+                loss));
   }
   std::string error_of(const std::string& arms) {
     write_text((root_ / "arms.json").string(), arms);

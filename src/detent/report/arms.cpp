@@ -80,8 +80,10 @@ void take_from_run(const fs::path& directory, ArmRun& run) {
   if (run.log->finished() || !run.log->curve("eval", "validation_loss").empty())
     run.validation_loss = run.log->result("validation_loss");
   run.bits_per_byte = run.log->result("bits_per_byte");
-  run.tokens_per_second = run.log->final_value("tokens_per_second");
-  run.seconds = run.log->final_value("seconds");
+  if (run.log->final_value("seconds") > 0) {  // a run of no steps has no speed
+    run.tokens_per_second = run.log->final_value("tokens_per_second");
+    run.seconds = run.log->final_value("seconds");
+  }
 }
 
 ArmRun read_entry(const Json& entry, const std::string& where, const fs::path& folder) {

@@ -28,8 +28,9 @@ std::string difference_cell(const ArmRow& row) {
 }
 
 std::string arm_cell(const ArmRow& row) {
-  static constexpr const char* kSuffix[] = {" (control)", " (rounding)", " (baseline)", ""};
-  return row.name + kSuffix[static_cast<int>(row.role)];
+  static constexpr const char* kRoles[] = {"control", "rounding", "baseline", ""};
+  const std::string role = kRoles[static_cast<int>(row.role)];
+  return row.name.find(role) == std::string::npos ? row.name + " (" + role + ")" : row.name;
 }
 
 std::string at_bits(const std::string& bits) { return "At " + bits_text(bits); }
@@ -90,8 +91,8 @@ std::string difference_sentence(const Comparison& comparison, const std::string&
   add(open, "not to be told apart");
   add(broken, "no result to compare");
   if (out.empty()) return "";
-  return fmt::format("{}, against {} (95% interval of the differences paired by seed) — {}.", at_bits(bits),
-                     baseline->name, out);
+  return fmt::format("{}, against {} (95% intervals of the differences paired by seed, {} seeds) — {}.", at_bits(bits),
+                     baseline->name, baseline->loss.n, out);
 }
 
 std::vector<std::string> widths(const Comparison& comparison) {
