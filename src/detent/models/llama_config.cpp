@@ -14,7 +14,7 @@ const std::vector<std::string> kIgnored = {
     "_name_or_path",     "architectures",   "bos_token_id",         "eos_token_id",      "pad_token_id",
     "torch_dtype",       "dtype",           "transformers_version", "use_cache",         "model_type",
     "attention_dropout", "pretraining_tp",  "return_dict",          "output_attentions", "output_hidden_states",
-    "initializer_range", "is_llama_config", "rope_interleaved"};
+    "initializer_range", "is_llama_config"};
 
 // Keys that change the maths, with the only value this version handles.
 struct Fixed {
@@ -23,7 +23,11 @@ struct Fixed {
 };
 const std::vector<Fixed>& fixed_keys() {
   static const std::vector<Fixed> keys = {
-      {"hidden_act", "silu"}, {"attention_bias", false}, {"mlp_bias", false}, {"rope_scaling", nullptr}};
+      {"hidden_act", "silu"},
+      {"attention_bias", false},
+      {"mlp_bias", false},
+      {"rope_scaling", nullptr},
+      {"rope_interleaved", false}};
   return keys;
 }
 
@@ -110,6 +114,7 @@ LlamaConfig llama_config_from_json(const nlohmann::json& json, const std::string
          json.value("model_type", nlohmann::json()).dump());
   check_keys(json, source);
   LlamaConfig config;
+  config.rms_norm_eps = 1e-6;  // what transformers takes where the key is absent; new models have 1e-5
   take(json, "vocab_size", config.vocab_size, source, true);
   take(json, "hidden_size", config.hidden_size, source, true);
   take(json, "intermediate_size", config.intermediate_size, source, true);

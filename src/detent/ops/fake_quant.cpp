@@ -74,6 +74,7 @@ FakeQuantResult fake_quant(const at::Tensor& x, const at::Tensor& scales, const 
                            const kernels::Surrogate& surrogate, FakeQuantWants wants) {
   check_float_rows(x, "fake_quant");
   const Rows shape = rows_of(x);
+  check_shape(spec, shape.rows, shape.columns, "the input of fake_quant");
   const RowQuantizer row_quantizer(spec, shape.columns, surrogate);
   const bool given = scales.defined();
   FakeQuantResult result;

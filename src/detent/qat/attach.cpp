@@ -26,6 +26,7 @@ void hang(const QuantizedLayer& layer, Storage storage) {
   auto rule = std::make_shared<QuantizedLinear>();
   rule->weight = layer.weight;
   rule->input = layer.input;
+  rule->storage = storage;
   rule->rotate_input = layer.weight && layer.weight->spec().rotation == Rotation::kHadamardHalf && !layer.input;
   *slot.linear_rule = rule;
 }

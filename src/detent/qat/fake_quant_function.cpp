@@ -40,17 +40,21 @@ at::Tensor fake_quant_learned(const at::Tensor& x, const at::Tensor& parameter, 
 
 at::Tensor alpha_blend(const at::Tensor& x, const at::Tensor& parameter, const QuantSpec& spec,
                        const kernels::Surrogate& surrogate, double blend, double factor) {
-  if (blend <= 0) return x;
+  // With half rotation the quantized value stays rotated, so what it is blended with must be rotated too.
+  const bool half = spec.rotation == Rotation::kHadamardHalf;
+  if (blend <= 0) return half ? rotate(x) : x;
   const bool learned = parameter.defined();
   const at::Tensor input = x.detach().contiguous();
   const at::Tensor scales = learned ? ops::learned_scales(parameter.detach(), spec) : at::Tensor();
   const at::Tensor quantized = ops::fake_quant(input, scales, spec, surrogate, {}).value;
-  const at::Tensor value = blend >= 1 ? quantized : input.mul(1 - blend).add_(quantized, blend);
+  const at::Tensor value =
+      blend >= 1 ? quantized : (half ? ops::hadamard(input) : input).mul(1 - blend).add_(quantized, blend);
   const double slope = blend * factor / spec.learned_unit;
   return ops::with_backward(value, {x, parameter}, [=](const at::Tensor& g) {
     at::Tensor dparameter;
     if (learned) dparameter = ops::learned_backward(input, g, scales, spec, surrogate).dscale.mul(slope);
-    return std::vector<at::Tensor>{g.mul(1 - blend), dparameter};
+    const at::Tensor dx = g.mul(1 - blend);
+    return std::vector<at::Tensor>{half ? ops::hadamard(dx.contiguous()) : dx, dparameter};
   });
 }
 

@@ -125,7 +125,7 @@ std::unique_ptr<RowTarget> make_quantized_target(std::shared_ptr<TensorQuantizer
 }
 
 at::Tensor QuantizedLinear::apply(const at::Tensor& x, const at::Tensor& w) {
-  const at::Tensor q = weight ? weight->weight_value(w) : w;
+  const at::Tensor q = weight ? weight->weight_value(w) : straight_through_store(w, storage);
   if (input) return at::linear(input->input_value(x), q);
   return at::linear(rotate_input ? rotate(x) : x, q);
 }

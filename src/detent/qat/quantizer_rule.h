@@ -59,10 +59,12 @@ class TensorQuantizer {
 // Pulls a weight towards its quantized value, in the weight's own basis.
 std::unique_ptr<RowTarget> make_quantized_target(std::shared_ptr<TensorQuantizer> quantizer);
 
-// y = Q_input(x) Q_weight(w)^T; a null part passes through. With half rotation and no input quantizer x is rotated.
+// y = Q_input(x) Q_weight(w)^T; a null input passes through, a null weight is the value as stored. With half rotation and
+// no input quantizer x is rotated.
 class QuantizedLinear : public nn::LinearRule {
  public:
   std::shared_ptr<TensorQuantizer> weight, input;
+  Storage storage = Storage::kF32;  // of a weight that is not quantized
   bool rotate_input = false;
   at::Tensor apply(const at::Tensor& x, const at::Tensor& w) override;
 };

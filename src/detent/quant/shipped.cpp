@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <fstream>
+#include <set>
 
 #include "detent/base/error.h"
 #include "detent/quant/tensor_file.h"
@@ -40,17 +41,39 @@ ShippedTensor ship(const std::string& name, const at::Tensor& latent, const Ship
   if (layer == model.record.layers.end() || !layer->second.weight)
     return {stored_value(latent, model.record.unquantized), std::nullopt};
   const QuantSpec& spec = *layer->second.weight;
-  if (latent.dim() != 2)
-    fail("{}: quantized tensor '{}' has {} dimensions, expected 2", model.folder, name, latent.dim());
-  check_shape(spec, latent.size(0), latent.size(1), name);
-  const auto scale = model.learned.find(name + ".scale");
-  if (spec.scale_rule == ScaleRule::kLearned) {
-    if (scale == model.learned.end()) fail("{}: quantization.safetensors lacks '{}.scale'", model.folder, name);
-    if (scale->second.sizes() != at::IntArrayRef(scale_shape(latent.sizes(), spec)))
-      fail("{}: '{}.scale' has the wrong shape for {}", model.folder, name, spec.name());
-  }
-  const Quantized quantized = quantize(latent, spec, scale == model.learned.end() ? at::Tensor() : scale->second);
+  const bool learned = spec.scale_rule == ScaleRule::kLearned;
+  const Quantized quantized = quantize(latent, spec, learned ? model.learned.at(name + ".scale") : at::Tensor());
   return {dequantize(quantized), quantized};
+}
+
+// Every tensor of the record is a matrix that its spec fits, and quantization.safetensors holds the scales that the
+// record's specs learn, and nothing else.
+void check_record(const ShippedModel& model, const TensorMap& latent) {
+  std::set<std::string> wanted;
+  const auto check = [&](const std::string& name, const std::optional<QuantSpec>& spec, at::IntArrayRef shape) {
+    if (!spec || spec->scale_rule != ScaleRule::kLearned) return;
+    const auto found = model.learned.find(name);
+    if (found == model.learned.end()) fail("{}: quantization.safetensors lacks '{}'", model.folder, name);
+    if (found->second.sizes() != at::IntArrayRef(scale_shape(shape, *spec)))
+      fail("{}: '{}' has the wrong shape for {}", model.folder, name, spec->name());
+    check_finite(name, found->second, model.folder);
+    wanted.insert(name);
+  };
+  for (const auto& [name, layer] : model.record.layers) {
+    const auto found = latent.find(name);
+    if (found == latent.end())
+      fail("{}: quantization.json names '{}', which model.safetensors lacks", model.folder, name);
+    const at::Tensor& weight = found->second;
+    if (weight.dim() != 2)
+      fail("{}: quantized tensor '{}' has {} dimensions, expected 2", model.folder, name, weight.dim());
+    if (layer.weight) check_shape(*layer.weight, weight.size(0), weight.size(1), name);
+    if (layer.input) check_shape(*layer.input, 1, weight.size(1), name + " (input)");
+    check(name + ".scale", layer.weight, weight.sizes());
+    check(name + ".input_scale", layer.input, {1, weight.size(1)});
+  }
+  for (const auto& [name, scale] : model.learned)
+    if (!wanted.contains(name))
+      fail("{}: quantization.safetensors holds '{}', which quantization.json does not ask for", model.folder, name);
 }
 
 }  // namespace
@@ -85,11 +108,11 @@ ShippedModel load_shipped(const std::string& folder) {
   if (fs::exists(fs::path(folder) / "quantization.safetensors"))
     model.learned = read_float_tensors(fs::path(folder) / "quantization.safetensors");
   const TensorMap latent = read_float_tensors(folder);
-  for (const auto& [name, layer] : model.record.layers)
-    if (!latent.contains(name)) fail("{}: quantization.json names '{}', which model.safetensors lacks", folder, name);
+  check_record(model, latent);
   for (const auto& [name, tensor] : latent) {
     check_finite(name, tensor, folder);
-    model.tensors[name] = ship(name, tensor, model);
+    const ShippedTensor& shipped = model.tensors[name] = ship(name, tensor, model);
+    check_finite(name, shipped.value, folder);  // a finite weight may overflow the type it is stored as
   }
   return model;
 }
