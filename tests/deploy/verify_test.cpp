@@ -3,6 +3,7 @@
 #include "detent/deploy/inspect.h"
 #include "detent/deploy/model_path.h"
 #include "detent/io/gguf.h"
+#include "detent/quant/checkpoint_folder.h"
 #include "detent/quant/tensor_file.h"
 #include "tests/deploy/support.h"
 
@@ -117,12 +118,14 @@ TEST(Load, ARunGivesItsNewestCheckpoint) {
   const fs::path run = folder / "run";
   write_checkpoint(run / "checkpoints" / "step-000010", int4());
   EXPECT_THAT(error_of([&] { load_model_any(run); }), HasSubstr("without a finished checkpoint"));
-  write_raw(run / "checkpoints" / "latest", "step-000010\n");
+  write_state(run / "checkpoints" / "step-000010", {});
   expect_same_tensors(load_model_any(run), tiny_model(int4(), Storage::kF16));
   expect_same_tensors(load_model_any(run / "checkpoints" / "step-000010"), tiny_model(int4(), Storage::kF16));
   EXPECT_EQ(load_model_tokenizer(resolve_model(run))->name(), "bytes");
-  write_raw(run / "checkpoints" / "latest", "step-000020\n");
-  EXPECT_THAT(error_of([&] { load_model_any(run); }), HasSubstr("'step-000020', which is missing"));
+  write_checkpoint(run / "checkpoints" / "step-1000000", int4());
+  write_state(run / "checkpoints" / "step-1000000", {});
+  write_raw(run / "checkpoints" / "step-1000000" / "config.json", "{}");
+  EXPECT_THAT(error_of([&] { load_model_any(run); }), HasSubstr("step-1000000/config.json: its checksum is not the one"));
 }
 
 TEST(Load, WhatIsNoModel) {

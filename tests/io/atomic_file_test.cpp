@@ -157,6 +157,15 @@ TEST(AtomicDirectory, ReplacesOrLeavesTheOldOne) {
   EXPECT_THAT(names_in(folder.path()), ElementsAre("c"));
 }
 
+TEST(AtomicDirectory, IsRemovedUnderAnotherName) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder / "c/sub");
+  write_raw(folder / "c/sub/x", "x");
+  remove_folder(folder / "c");
+  EXPECT_THAT(names_in(folder.path()), IsEmpty());
+  EXPECT_THAT(error_of([&] { remove_folder(folder / "c"); }, ExitCode::kMachineFault), HasSubstr("cannot remove"));
+}
+
 TEST(AtomicDirectory, MistakesAreBadInput) {
   const TemporaryFolder folder;
   write_raw(folder / "x", "");

@@ -7,6 +7,7 @@
 #include "detent/io/atomic_file.h"
 #include "detent/io/bytes.h"
 #include "detent/io/mapped_file.h"
+#include "detent/quant/checkpoint_folder.h"
 
 namespace detent {
 
@@ -17,19 +18,6 @@ namespace {
 constexpr const char* kCopied[] = {"tokenizer.json",    "tokenizer_config.json",  "special_tokens_map.json",
                                    "added_tokens.json", "tokenizer.model",        "vocab.json",
                                    "merges.txt",        "generation_config.json", "chat_template.jinja"};
-
-// checkpoints/latest names a folder beside it.
-fs::path newest_checkpoint(const fs::path& run) {
-  const fs::path latest = run / "checkpoints" / "latest";
-  if (!fs::exists(latest)) fail("{} is a run without a finished checkpoint; let it train longer", run.string());
-  if (fs::is_directory(latest)) return latest;  // a link
-  std::string name;
-  std::ifstream(latest) >> name;
-  const fs::path folder = run / "checkpoints" / fs::path(name).filename();
-  if (name.empty() || !fs::is_directory(folder))
-    fail("{} names the checkpoint '{}', which is missing", latest.string(), name);
-  return folder;
-}
 
 }  // namespace
 
@@ -47,7 +35,10 @@ fs::path resolve_model(const fs::path& path) {
       fail("{} holds weights without a config; name its folder {}", path.string(), path.parent_path().string());
     fail("{} is neither a model folder nor a GGUF file", path.string());
   }
-  if (fs::exists(path / "checkpoints")) return newest_checkpoint(path);
+  if (fs::exists(path / "checkpoints")) {
+    if (const auto newest = newest_checkpoint(path)) return *newest;
+    fail("{} is a run without a finished checkpoint; let it train longer", path.string());
+  }
   if (!fs::exists(path / "config.json")) fail("{} is no model folder: it has no config.json", path.string());
   return path;
 }

@@ -136,6 +136,15 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
   file.commit();
 }
 
+void remove_folder(const fs::path& path) {
+  fs::path gone = temporary_name(path, 0);
+  for (int count = 1; fs::exists(gone) && count <= kMaxTemporaries; ++count) gone = temporary_name(path, count);
+  std::error_code error;
+  fs::rename(path, gone, error);
+  if (!error) fs::remove_all(gone, error);
+  if (error) fail_machine("cannot remove {}: {}", path.string(), error.message());
+}
+
 AtomicDirectory::AtomicDirectory(const fs::path& path) : path_(without_slash(path)) {
   std::error_code error;
   const auto status = fs::status(path_, error);

@@ -41,6 +41,8 @@ class AtomicFile {
 };
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+// Removes a folder under a temporary name, so that a crash never leaves a part of it under its own.
+void remove_folder(const std::filesystem::path& path);
 
 // A folder built under staging(), which is NAME.tmp-PID beside path, and renamed to path at commit(), after every file
 // in it has been flushed. An existing folder at path is exchanged for it in one step and then removed.

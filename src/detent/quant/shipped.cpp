@@ -6,6 +6,7 @@
 #include <set>
 
 #include "detent/base/error.h"
+#include "detent/quant/checkpoint_folder.h"
 #include "detent/quant/tensor_file.h"
 
 namespace detent {
@@ -100,6 +101,7 @@ QuantizationRecord record_from_json(const json& value) {
 }
 
 ShippedModel load_shipped(const std::string& folder) {
+  check_files(folder);
   ShippedModel model;
   model.folder = folder;
   model.config = read_json(fs::path(folder) / "config.json");

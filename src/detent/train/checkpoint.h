@@ -20,6 +20,8 @@ struct TrainState {
   nlohmann::json methods;  // MethodSchedule's
   std::string config;      // resolved YAML
   double last_loss = 0;
+  int64_t tokens = 0;  // trained on so far, and the seconds that took, over all processes of the run
+  double seconds = 0;
 };
 
 struct CheckpointContent {
@@ -32,8 +34,6 @@ struct CheckpointContent {
 // Writes run/checkpoints/step-NNNNNN, points `latest` at it and removes all but the newest `keep`.
 void save_checkpoint(const std::filesystem::path& run, const CheckpointContent& content, const Tokenizer& tokenizer,
                      int64_t keep);
-// The newest complete checkpoint of a run, or nothing.
-std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& run);
 // Verifies checksums and version.
 CheckpointContent load_checkpoint(const std::filesystem::path& folder);
 // Copies stored values into live tensors; fails, naming the tensor, on a missing, superfluous or misshapen one.

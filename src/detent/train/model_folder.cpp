@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "detent/base/error.h"
+#include "detent/quant/checkpoint_folder.h"
 #include "detent/train/checkpoint.h"
 
 namespace detent {
@@ -15,7 +16,7 @@ namespace fs = std::filesystem;
 std::string model_folder(const std::string& path) {
   if (!fs::is_directory(path)) fail("{} is not a folder; name a Hugging Face folder, a run or a checkpoint", path);
   if (fs::exists(fs::path(path) / "config.json")) return path;
-  if (const auto latest = latest_checkpoint(path)) return *latest;
+  if (const auto newest = newest_checkpoint(path)) return *newest;
   fail("{}: neither a model folder (config.json) nor a run with a checkpoint", path);
 }
 
@@ -34,6 +35,7 @@ std::unique_ptr<Llama> model_with(const nlohmann::json& config, TensorMap weight
 }  // namespace
 
 std::unique_ptr<Llama> load_latent_model(const std::string& folder) {
+  check_files(folder);
   std::ifstream in(fs::path(folder) / "config.json");
   const nlohmann::json config = nlohmann::json::parse(in, nullptr, false);
   if (config.is_discarded()) fail("{}/config.json: not valid JSON", folder);

@@ -11,24 +11,26 @@
 namespace detent {
 
 namespace {
-// A torn last line (the process was killed while writing) is dropped too.
-void keep_lines_until(const std::filesystem::path& path, int64_t last_step) {
+bool is_kept(const nlohmann::json& line, int64_t done, int64_t steps) {
+  if (!line.is_object()) return false;  // torn: the process was killed while writing it
+  const int64_t step = line.value("step", done + 1);
+  const std::string kind = line.value("kind", "");
+  return step <= done && kind != "final" && !(kind == "eval" && step == steps);
+}
+
+void drop_lines_to_come(const std::filesystem::path& path, int64_t done, int64_t steps) {
   std::ifstream in(path);
   if (!in) return;
   std::string kept;
-  for (std::string line; std::getline(in, line);) {
-    const auto parsed = nlohmann::json::parse(line, nullptr, false);
-    if (!parsed.is_discarded() && parsed.is_object() && parsed.value("step", last_step + 1) <= last_step &&
-        parsed.value("kind", "") != "final")
-      kept += line + "\n";
-  }
+  for (std::string line; std::getline(in, line);)
+    if (is_kept(nlohmann::json::parse(line, nullptr, false), done, steps)) kept += line + "\n";
   io::write_file_atomically(path, kept);
 }
 }  // namespace
 
-RunLog::RunLog(const std::filesystem::path& run, int64_t last_step)
+RunLog::RunLog(const std::filesystem::path& run, int64_t done, int64_t steps)
     : path_(run / "log.jsonl"), file_(nullptr, &std::fclose), events_(run) {
-  keep_lines_until(path_, last_step);
+  drop_lines_to_come(path_, done, steps);
   file_.reset(std::fopen(path_.c_str(), "ab"));
   if (!file_) fail_machine("cannot write {}: {}", path_.string(), std::strerror(errno));
 }

@@ -11,8 +11,9 @@ namespace detent {
 
 class RunLog {
  public:
-  // Lines after last_step are dropped first: a resumed run writes them again.
-  RunLog(const std::filesystem::path& run, int64_t last_step);
+  // What a run that goes on after step `done` of `steps` writes again is dropped first: lines after that step, and the
+  // validation and the summary at the end.
+  RunLog(const std::filesystem::path& run, int64_t done, int64_t steps);
   // line["kind"] and line["step"] are set; numbers go to TensorBoard as kind/name.
   void write(const nlohmann::json& line);
 

@@ -4,6 +4,7 @@
 
 #include "detent/base/error.h"
 #include "detent/base/progress.h"
+#include "detent/train/interrupt.h"
 #include "detent/train/model_folder.h"
 
 namespace detent {
@@ -39,6 +40,8 @@ void Session::open_data(bool quiet) {
   const auto open = [&](const std::vector<std::string>& paths, const char* title) {
     std::unique_ptr<Progress> bar;
     return open_corpus(paths, config.data, *tokenizer, cache, [&](uint64_t done, uint64_t total) {
+      if (InterruptGuard::requested())
+        throw Error(ExitCode::kInterrupted, "interrupted while reading the data; start again with --resume");
       if (!bar) bar = std::make_unique<Progress>(title, static_cast<int64_t>(total), "B", 0, quiet);
       bar->update(static_cast<int64_t>(done));
       if (done == total) bar->finish();
@@ -90,7 +93,7 @@ TensorMap Session::learned() {
   return all;
 }
 
-CheckpointContent Session::content(int64_t step, double last_loss) {
+CheckpointContent Session::content(const TrainState& progress) {
   CheckpointContent content;
   content.model_config = to_json(model->config());
   content.model_config["eos_token_id"] = tokenizer->end_of_text();
@@ -98,7 +101,10 @@ CheckpointContent Session::content(int64_t step, double last_loss) {
   content.learned = learned();
   content.moments = optimizer->state();
   if (config.quant) content.record = quantized.record;
-  content.state = {step, loader ? loader->cursor() : Cursor{}, methods->state(), resolved_yaml(config), last_loss};
+  content.state = progress;
+  content.state.cursor = loader ? loader->cursor() : Cursor{};
+  content.state.methods = methods->state();
+  content.state.config = resolved_yaml(config);
   return content;
 }
 

@@ -19,7 +19,7 @@ class Session {
   // quiet: no progress while shards are built.
   Session(const TrainConfig& config, bool quiet);
 
-  CheckpointContent content(int64_t step, double last_loss);
+  CheckpointContent content(const TrainState& progress);  // its step, loss, tokens and seconds; the rest is filled in
   void restore(const CheckpointContent& content);
 
   TrainConfig config;

@@ -9,6 +9,7 @@
 #include "detent/base/error.h"
 #include "detent/io/atomic_file.h"
 #include "detent/io/dir_lock.h"
+#include "detent/quant/checkpoint_folder.h"
 #include "detent/train/interrupt.h"
 
 namespace detent {
@@ -24,12 +25,13 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 class Trainer {
  public:
   Trainer(const TrainConfig& config, int64_t done, bool quiet)
-      : session_(config, quiet), log_(config.output, done), quiet_(quiet), step_(std::max<int64_t>(done, 0)) {}
+      : session_(config, quiet), log_(config.output, done, config.train.steps), quiet_(quiet), step_(std::max<int64_t>(done, 0)) {}
 
-  void restore(const fs::path& checkpoint) {
-    const CheckpointContent content = load_checkpoint(checkpoint);
+  void restore(const CheckpointContent& content, const fs::path& checkpoint) {
     session_.restore(content);
     loss_ = content.state.last_loss;
+    trained_tokens_ = content.state.tokens;
+    trained_seconds_ = content.state.seconds;
     last_good_ = checkpoint;
   }
   TrainResult run();
@@ -136,16 +138,20 @@ void Trainer::validate(int64_t t) {
 }
 
 void Trainer::save(int64_t t) {
-  save_checkpoint(config().output, session_.content(t, loss_), *session_.tokenizer, config().checkpoint.keep);
+  TrainState progress;
+  progress.step = t;
+  progress.last_loss = loss_;
+  progress.tokens = trained_tokens_;
+  progress.seconds = trained_seconds_;
+  save_checkpoint(config().output, session_.content(progress), *session_.tokenizer, config().checkpoint.keep);
   last_good_ = fs::path(config().output) / "checkpoints" / fmt::format("step-{:06}", t);
 }
 
 TrainResult Trainer::run() {
-  const InterruptGuard interrupt;
   const int64_t steps = config().train.steps;
   if (!quiet_ && step_ < steps)
     for (const std::string& note : session_.methods->notes()) fmt::print(stderr, "{}\n", note);
-  if (step_ == 0) validate(0);
+  if (step_ == 0 && steps > 0) validate(0);
   Progress bar(fs::path(config().output).filename(), steps, "step", step_, quiet_);
   bool stopped = false;
   while (step_ < steps && !stopped) {
@@ -185,10 +191,9 @@ std::string comparable(const TrainConfig& config) {
   return resolved_yaml(copy);
 }
 
-void check_same_config(const TrainConfig& config, const fs::path& checkpoint) {
-  std::string stored_text = load_checkpoint(checkpoint).state.config;
+void check_same_config(const TrainConfig& config, const std::string& stored) {
   const std::string now = comparable(config),
-                    then = comparable(train_config_from_node(parse_yaml(stored_text, "stored config")));
+                    then = comparable(train_config_from_node(parse_yaml(stored, "stored config")));
   if (now == then) return;
   const auto [a, b] = std::mismatch(now.begin(), now.end(), then.begin(), then.end());
   const auto line_at = [](const std::string& text, size_t at) {
@@ -210,6 +215,7 @@ void check_fresh(const fs::path& run) {
 }  // namespace
 
 TrainResult train(const TrainConfig& config, bool resume, bool quiet) {
+  const InterruptGuard interrupt;
   const fs::path run = config.output;
   if (config.train.threads > 0) at::set_num_threads(static_cast<int>(config.train.threads));
   std::error_code error;
@@ -218,16 +224,15 @@ TrainResult train(const TrainConfig& config, bool resume, bool quiet) {
   const io::DirLock lock(run);
   io::remove_stale_temporaries(run);
   io::remove_stale_temporaries(run / "checkpoints");
-  std::optional<fs::path> checkpoint;
-  if (resume)
-    checkpoint = latest_checkpoint(run);
-  else
-    check_fresh(run);
-  if (checkpoint) check_same_config(config, *checkpoint);
+  if (!resume) check_fresh(run);
+  const std::optional<fs::path> newest = resume ? newest_checkpoint(run) : std::nullopt;
+  std::optional<CheckpointContent> content;
+  if (newest) content = load_checkpoint(*newest);
+  if (content) check_same_config(config, content->state.config);
   io::write_file_atomically(run / "config.yaml", resolved_yaml(config));
-  const int64_t done = checkpoint ? load_checkpoint(*checkpoint).state.step : 0;
-  Trainer trainer(config, checkpoint ? done : -1, quiet);
-  if (checkpoint) trainer.restore(*checkpoint);
+  Trainer trainer(config, content ? content->state.step : -1, quiet);
+  if (content) trainer.restore(*content, *newest);
+  content.reset();  // the weights are in the model now
   return trainer.run();
 }
 
