@@ -14,6 +14,7 @@ using io::test::error_of;
 using io::test::read_raw;
 using io::test::TemporaryFolder;
 using io::test::write_raw;
+using namespace std::string_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -35,7 +36,7 @@ TEST(ByteTokenizer, IdsAreTheBytes) {
 
 TEST(ByteTokenizer, AnyBytesComeBack) {
   const auto tokenizer = byte_tokenizer();
-  for (const std::string& text : {every_byte(), std::string("\xFF\xC3\0\x80 broken UTF-8 \xE2\x82", 23), std::string()})
+  for (const std::string& text : {every_byte(), "\xFF\xC3\0\x80 broken UTF-8 \xE2\x82"s, std::string()})
     EXPECT_EQ(tokenizer->decode(tokenizer->encode(text)), text);
 }
 

@@ -32,6 +32,7 @@ class ByteTokenizer : public Tokenizer {
 
   std::vector<std::string> token_strings() const override {
     std::vector<std::string> strings;
+    strings.reserve(vocab_size());
     for (int byte = 0; byte < 256; ++byte) strings.push_back(gpt2_spelling(static_cast<uint8_t>(byte)));
     strings.emplace_back(kEndOfText);
     return strings;
