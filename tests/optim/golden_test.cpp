@@ -29,8 +29,8 @@ ScheduleOptions schedule_of(const json& value, const char* kind_key) {
 
 // One golden run in detent's terms: options, schedules and the quantizer (int4 absmax by row) that CAGE and blending
 // use.
-struct Run {
-  explicit Run(const json& c) : steps(c.at("steps")), peak(c.at("options").at("lr")) {
+struct Training {
+  explicit Training(const json& c) : steps(c.at("steps")), peak(c.at("options").at("lr")) {
     const json& given = c.at("options");
     options.name = c.at("optimizer") == "SGD" ? "sgd" : "adamw";
     options.betas = given.value("betas", std::vector<double>{0.9, 0.95});
@@ -99,7 +99,7 @@ class OptimizerGolden : public testing::TestWithParam<json> {
 };
 
 TEST_P(OptimizerGolden, WeightsAndMomentsAfterEverySavedStep) {
-  Run run(GetParam());
+  Training run(GetParam());
   const at::Tensor gradients = golden().tensor("grads");
   for (int64_t t = 1; t <= run.steps; ++t) {
     const std::string step = std::to_string(t);

@@ -22,7 +22,13 @@ struct Layer {
   }
 };
 
-TensorQuantOptions activations() { return {.bits = 8, .group = "token"}; }
+TensorQuantOptions eight_bits(const std::string& group, const std::string& rotation = "none") {
+  TensorQuantOptions options;
+  options.bits = 8;
+  options.group = group;
+  options.rotation = rotation;
+  return options;
+}
 
 TEST(Attach, UnquantizedWeightsAreTheStoredValueEvenUnderQuantizedInputs) {
   Layer layer;
@@ -31,8 +37,8 @@ TEST(Attach, UnquantizedWeightsAreTheStoredValueEvenUnderQuantizedInputs) {
   QuantOptions options;
   options.unquantized = "bf16";
   EXPECT_TRUE(same_bits(layer.run(options, x), at::linear(x, stored)));
-  options.activations = activations();
-  const at::Tensor input = quantized_value(x, to_spec(activations(), "quant.activations"));
+  options.activations = eight_bits("token");
+  const at::Tensor input = quantized_value(x, to_spec(*options.activations, "quant.activations"));
   EXPECT_TRUE(same_bits(layer.run(options, x), at::linear(input, stored)));
 }
 
@@ -43,8 +49,8 @@ TEST(Attach, RotationsKeepTheProduct) {
   for (const char* rotation : {"none", "hadamard", "hadamard_half"})
     for (const bool inputs : {false, true}) {
       QuantOptions options;
-      options.weights = TensorQuantOptions{.bits = 8, .rotation = rotation};
-      if (inputs) options.activations = TensorQuantOptions{.bits = 8, .rotation = rotation, .group = "token"};
+      options.weights = eight_bits("row", rotation);
+      if (inputs) options.activations = eight_bits("token", rotation);
       EXPECT_LE(test::relative_error(layer.run(options, x), exact), 0.02) << rotation << inputs;
     }
 }

@@ -165,7 +165,9 @@ TEST(ContractGradient, StridedTensorsGiveTheSameGradients) {
     rig.phase->training = true;
     const Gradients plain = gradients(rig, x, g), other = gradients(rig, strided(x), strided(g));
     ASSERT_TRUE(test::same_bits(plain.dx, other.dx));
-    if (subject.learned()) ASSERT_TRUE(test::same_bits(plain.dlearned, other.dlearned));
+    if (subject.learned()) {
+      ASSERT_TRUE(test::same_bits(plain.dlearned, other.dlearned));
+    }
   }
 }
 

@@ -61,7 +61,9 @@ TEST(ContractHostile, FiniteInputsStayFiniteAndTrainedIsShipped) {
       ASSERT_TRUE(same_bits(value, stored));
       value.backward(at::ones_like(value));
       ASSERT_TRUE(leaf.grad().isfinite().all().item<bool>());
-      if (subject.learned()) ASSERT_TRUE(rig.quantizer->learned().grad().isfinite().all().item<bool>());
+      if (subject.learned()) {
+        ASSERT_TRUE(rig.quantizer->learned().grad().isfinite().all().item<bool>());
+      }
     }
 }
 
@@ -88,9 +90,15 @@ TEST(ContractHostile, OneBadElementSpoilsItsGroupOnly) {
       const at::Tensor poisoned = group ? value[1].narrow(0, 64, 32) : value[1];
       ASSERT_TRUE(poisoned.isnan().all().item<bool>());
       const at::Tensor dx = group ? leaf.grad()[1].narrow(0, 64, 32) : leaf.grad()[1];
-      if (masks) ASSERT_TRUE((dx == 0).all().item<bool>());
-      if (group) ASSERT_TRUE(same_bits(value[1].narrow(0, 0, 64), expected[1].narrow(0, 0, 64)));
-      if (!whole) ASSERT_TRUE(same_bits(value[0], expected[0]) && same_bits(value[2], expected[2]));
+      if (masks) {
+        ASSERT_TRUE((dx == 0).all().item<bool>());
+      }
+      if (group) {
+        ASSERT_TRUE(same_bits(value[1].narrow(0, 0, 64), expected[1].narrow(0, 0, 64)));
+      }
+      if (!whole) {
+        ASSERT_TRUE(same_bits(value[0], expected[0]) && same_bits(value[2], expected[2]));
+      }
     }
   }
 }

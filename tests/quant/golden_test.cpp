@@ -88,10 +88,11 @@ TEST(QuantizerGolden, CodesAreEqualOffRoundingBoundaries) {
   for_kinds({"plain", "extreme", "learned", "rotated"}, expect_codes_off_boundaries);
 }
 
-// The value of equal codes and scales is one float32 product, so no bit may differ; nor may the sign of a zero.
-TEST(QuantizerGolden, ValuesOfTheirCodesAndScalesAreBitEqual) {
+// The value of equal codes and scales is one float32 product, so no bit may differ, but for the sign of a zero: a code
+// has one zero, numpy's rounding two.
+TEST(QuantizerGolden, ValuesOfTheirCodesAndScalesAreEqual) {
   const int count = for_kinds({"plain", "extreme", "ties", "learned"},
-                              [](const Outcome& o) { EXPECT_TRUE(test::same_bits(dequantize(o.theirs), o.value)); });
+                              [](const Outcome& o) { EXPECT_TRUE(at::equal(dequantize(o.theirs), o.value)); });
   EXPECT_GE(count, 550);
 }
 
@@ -101,10 +102,10 @@ TEST(QuantizerGolden, ValuesWithoutCodesAreTheSame) {
   });
 }
 
-TEST(QuantizerGolden, LearnedScalesAreBitEqual) {
+TEST(QuantizerGolden, LearnedScalesAndValuesAreEqual) {
   const int count = for_kinds({"learned"}, [](const Outcome& o) {
     EXPECT_TRUE(test::same_bits(o.ours.scales, o.theirs.scales));
-    EXPECT_TRUE(test::same_bits(dequantize(o.ours), o.value));
+    EXPECT_TRUE(at::equal(dequantize(o.ours), o.value));
   });
   EXPECT_GE(count, 20);
 }
@@ -140,7 +141,7 @@ TEST(QuantizerGolden, RotatedScalesAndValues) {
     worst["ulps"] = std::max(worst["ulps"], static_cast<double>(ulps));
     worst["value"] = std::max(worst["value"], error);
     if (o.ours.spec.rotation != Rotation::kHadamardHalf) return;
-    EXPECT_TRUE(test::same_bits(dequantize(o.theirs), o.value));
+    EXPECT_TRUE(at::equal(dequantize(o.theirs), o.value));
   });
   EXPECT_GE(count, 30);
   for (const auto& [name, error] : worst) RecordProperty("worst_" + name, std::to_string(error));
