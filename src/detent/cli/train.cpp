@@ -18,6 +18,7 @@ struct Arguments {
 };
 
 int dry_run(const TrainConfig& config, bool json) {
+  Session::check(config);
   const MemoryEstimate memory = estimate_memory(config);
   if (json) {
     print_json({{"parameters", memory.parameters},

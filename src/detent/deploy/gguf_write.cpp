@@ -28,9 +28,9 @@ const io::GgmlType& found_type(const std::string& name, const at::Tensor& value,
          kind.type.name);
   if (!holds_values(kind.type, value))
     fail(
-        "[export] {} does not lie on a grid that {} holds; train with quant.target: {}, or round it untrained with "
-        "--from-float",
-        name, kind.type.name, kind.target);
+        "[export] {} does not lie on a grid that {} holds; train on such a grid (`detent methods --targets`), or "
+        "round it untrained with --from-float",
+        name, kind.type.name);
   return kind.type;
 }
 

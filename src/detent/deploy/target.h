@@ -35,7 +35,7 @@ class ExportTarget {
   virtual std::optional<std::string> refusal(const QuantSpec& spec, int64_t rows, int64_t columns) const = 0;
   // The accepted spec that changes the least; nothing when no spec of this weight is.
   virtual std::optional<QuantSpec> nearest(const QuantSpec& spec, int64_t rows, int64_t columns) const = 0;
-  // What `quant.target` stands for; nothing for targets that suggest no grid.
+  // The grid that rounding without training takes; nothing for targets that suggest no grid.
   virtual std::optional<QuantSpec> preferred() const { return std::nullopt; }
   // Whether these values, whatever grid they came from, can be written as a weight bit for bit.
   virtual bool holds(const at::Tensor& value) const = 0;

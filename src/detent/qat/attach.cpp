@@ -52,14 +52,18 @@ void check_layer(const nn::Slot& slot, const LayerQuant& quant, const std::optio
   if (input && input->scale_rule == ScaleRule::kLearned && input->granularity.kind != GranularityKind::kTensor)
     fail("quant.activations: scale: learned needs group: tensor, because tokens come and go; got group {}",
          input->granularity.name());
+  if (input && input->scale_rule != ScaleRule::kLearned && input->granularity.kind == GranularityKind::kTensor)
+    fail(
+        "quant.activations: a scale found over a whole batch lets a token see later ones and other samples; use group: "
+        "token, or scale: learned");
   if (weight && slot.value_rule && weight->rotation == Rotation::kHadamardHalf)
     fail("{}: a table cannot stay rotated; use rotation: hadamard or none", slot.name);
   check_rotations(slot.name, weight, input);
 }
 
 ScaleRule start_rule(const TensorQuantOptions& options, const SurrogateMethod& method, const QuantSpec& spec) {
-  const ScaleRule rule =
-      options.initial_scale.empty() ? method.initial_rule(spec.grid) : parse_scale_rule(options.initial_scale);
+  if (options.initial_scale.empty()) return method.initial_rule(spec.grid);  // its own initial_parameter knows it
+  const ScaleRule rule = parse_scale_rule(options.initial_scale);
   if (!rule_fits(spec.grid, rule) || rule == ScaleRule::kLearned)
     fail("quant.initial_scale: rule {} gives no scale for grid {}", scale_rule_name(rule), spec.grid.name());
   return rule;

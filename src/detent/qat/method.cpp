@@ -15,7 +15,7 @@ at::Tensor SurrogateMethod::initial_parameter(const at::Tensor& x, const QuantSp
 }
 
 double SurrogateMethod::scale_gradient_factor(int64_t numel, const Grid& grid) const {
-  const double top = grid.kind == GridKind::kInt || grid.kind == GridKind::kIntHigh ? grid.hi() : 1;
+  const double top = grid.level_count() > 4 ? (1 << (grid.bits - 1)) - 1 : 1;  // Qp: 1 up to 2 bits
   return 1.0 / std::sqrt(static_cast<double>(numel) * top);
 }
 

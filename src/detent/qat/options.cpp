@@ -123,6 +123,14 @@ const std::vector<Preset>& quant_presets() {
 }
 
 namespace {
+// A start for learned scales means nothing once the scale is another: it goes with the scale that replaced it.
+void drop_overridden(Node& base, const Node& over) {
+  const Node* weights = over.find("weights");
+  const Node* scale = weights ? weights->find("scale") : nullptr;
+  if (!scale || scale->scalar == "learned" || !base.find("weights")) return;
+  std::erase_if(base.at_or_add("weights").entries, [](const auto& entry) { return entry.first == "initial_scale"; });
+}
+
 void merge_under(const Node& base, Node& over) {
   for (const auto& [key, value] : base.entries) {
     if (const Node* found = over.find(key)) {
@@ -141,7 +149,9 @@ void expand_preset(Node& quant) {
   for (const Preset& p : quant_presets()) {
     names.push_back(p.name);
     if (preset->scalar != p.name) continue;
-    merge_under(parse_yaml(p.text, std::string("preset ") + p.name), quant);
+    Node base = parse_yaml(p.text, std::string("preset ") + p.name);
+    drop_overridden(base, quant);
+    merge_under(base, quant);
     return;
   }
   const std::string near = nearest_name(preset->scalar, names);

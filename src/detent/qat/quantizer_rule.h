@@ -59,8 +59,8 @@ class TensorQuantizer {
 // Pulls a weight towards its quantized value, in the weight's own basis.
 std::unique_ptr<RowTarget> make_quantized_target(std::shared_ptr<TensorQuantizer> quantizer);
 
-// y = Q_input(x) Q_weight(w)^T; a null input passes through, a null weight is the value as stored. With half rotation and
-// no input quantizer x is rotated.
+// y = Q_input(x) Q_weight(w)^T; a null input passes through, a null weight is the value as stored. With half rotation
+// and no input quantizer x is rotated.
 class QuantizedLinear : public nn::LinearRule {
  public:
   std::shared_ptr<TensorQuantizer> weight, input;

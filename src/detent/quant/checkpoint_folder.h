@@ -1,5 +1,5 @@
-// What every reader of a run goes by: which of its checkpoints is the newest, and whether a checkpoint's files are those
-// that were written.
+// What every reader of a run goes by: which of its checkpoints is the newest, and whether a checkpoint's files are
+// those that were written.
 #pragma once
 #include <filesystem>
 #include <nlohmann/json.hpp>

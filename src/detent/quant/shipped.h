@@ -33,8 +33,9 @@ struct ShippedModel {
   std::map<std::string, at::Tensor> learned;     // learned scales, "<tensor>.scale" and "<tensor>.input_scale"
   std::string folder;                            // where it was read from (tokenizer files live there)
 };
-// Reads a checkpoint folder, whose files must be those that were written (checkpoint_folder.h). A plain Hugging Face folder (no quantization.json) ships its float values as they are.
-// Fails, naming the tensor, on a missing or superfluous tensor of the record or a non-finite weight.
+// Reads a checkpoint folder, whose files must be those that were written (checkpoint_folder.h). A plain Hugging Face
+// folder (no quantization.json) ships its float values as they are. Fails, naming the tensor, on a missing or
+// superfluous tensor of the record or a non-finite weight.
 ShippedModel load_shipped(const std::string& folder);
 
 }  // namespace detent

@@ -19,7 +19,10 @@ bool quantizes_weights(const TrainConfig& config) {
   if (!config.quant) return false;
   if (config.quant->weights) return true;
   const auto& items = config.quant->layers.items;
-  return std::any_of(items.begin(), items.end(), [](const Node& entry) { return entry.find("weights") != nullptr; });
+  return std::any_of(items.begin(), items.end(), [](const Node& entry) {
+    const Node* weights = entry.find("weights");
+    return weights && weights->kind == Node::Kind::kMap;
+  });
 }
 
 bool learns_scales(const TrainConfig& config) {
@@ -29,27 +32,62 @@ bool learns_scales(const TrainConfig& config) {
                      [](const Node& entry) { return to_yaml(entry).find("learned") != std::string::npos; });
 }
 
+// A key of a block if it is written down, else the block: where a message points.
+[[noreturn]] void fail_at(const Node& root, const char* block, const char* key, const std::string& reason) {
+  refuse(root, block, key, reason);
+  refuse(root, block, "", reason);
+  fail("{}.{} has no effect: {}", block, key, reason);
+}
+
+void check_cage(const Node& root, const TrainConfig& config) {
+  const CageOptions& cage = *config.cage;
+  check(cage);
+  const bool by_pull = !cage.lambda && !cage.strength;
+  if (by_pull && (cage.mode == "coupled" || config.optimizer.name != "adamw"))
+    fail(
+        "{}: cage: pull is measured against Adam's unit step, which a coupled term and sgd do not have; give "
+        "cage.lambda",
+        root.find("cage")->where());
+  if (config.alpha_blending && cage.start >= config.alpha_blending->end)
+    fail_at(
+        root, "cage", "start",
+        fmt::format("alpha_blending has frozen the weights from {} on; lower cage.start", config.alpha_blending->end));
+}
+
+void check_winq(const Node& root, const WinqOptions& winq, int64_t steps) {
+  if (winq.every == 0) refuse(root, "winq", "interpolation", "winq.every is 0, so nothing is reset");
+  if (winq.interpolation == 0) refuse(root, "winq", "every", "winq.interpolation is 0");
+  if (winq.every > steps && winq.interpolation > 0)
+    fail_at(
+        root, "winq", "every",
+        fmt::format("a reset every {} steps comes after the end at {}; lower winq.every, or set winq.interpolation: 0",
+                    winq.every, steps));
+}
+
+void check_blending(const Node& root, const TrainConfig& config) {
+  check(*config.alpha_blending);
+  const auto refuse_surrogate = [](const Node* weights) {
+    const Node* surrogate = weights ? weights->find("surrogate") : nullptr;
+    const Node* scale = weights ? weights->find("scale") : nullptr;
+    if (surrogate && surrogate->scalar != "ste" && !(scale && scale->scalar == "learned"))
+      fail("{}: the surrogate has no effect on weights: alpha_blending replaces it; drop one of them",
+           surrogate->where());
+  };
+  const Node* quant = root.find("quant");
+  refuse_surrogate(quant ? quant->find("weights") : nullptr);
+  for (const Node& entry : config.quant->layers.items) refuse_surrogate(entry.find("weights"));
+}
+
 void check_methods(const Node& root, const TrainConfig& config) {
   const std::string reason = "no weights are quantized; add quant.weights, or drop the block";
-  if (!quantizes_weights(config))
-    for (const char* block : {"cage", "winq", "alpha_blending"}) refuse(root, block, "", reason);
-  if (config.cage) check(*config.cage);
-  if (config.winq && config.train.steps == 0) refuse(root, "winq", "", "train.steps is 0");
-  if (config.cage && config.train.steps == 0) refuse(root, "cage", "", "train.steps is 0");
-  if (config.winq && config.winq->every == 0)
-    refuse(root, "winq", "interpolation", "winq.every is 0, so nothing is reset");
-  if (config.winq && config.winq->interpolation == 0) refuse(root, "winq", "every", "winq.interpolation is 0");
-  if (config.winq && config.winq->every > config.train.steps && config.winq->interpolation > 0)
-    refuse(root, "winq", "every",
-           fmt::format("training ends after {} steps; lower it, or set interpolation: 0", config.train.steps));
-  if (config.alpha_blending) {
-    check(*config.alpha_blending);
-    const Node* weights = root.find("quant") ? root.find("quant")->find("weights") : nullptr;
-    const Node* surrogate = weights ? weights->find("surrogate") : nullptr;
-    if (surrogate && config.quant->weights && config.quant->weights->scale != "learned" && surrogate->scalar != "ste")
-      fail("{}: quant.weights.surrogate has no effect: alpha_blending replaces it; drop one of them",
-           surrogate->where());
+  for (const char* block : {"cage", "winq", "alpha_blending"}) {
+    if (!quantizes_weights(config)) refuse(root, block, "", reason);
+    if (config.train.steps == 0 && root.find(block) && root.find(block)->kind == Node::Kind::kMap)
+      refuse(root, block, "", "train.steps is 0");
   }
+  if (config.cage) check_cage(root, config);
+  if (config.winq) check_winq(root, *config.winq, config.train.steps);
+  if (config.alpha_blending) check_blending(root, config);
   if (config.quant && config.quant->scale_learning_rate != 1 && !learns_scales(config))
     refuse(root, "quant", "scale_learning_rate", "no scale is learned");
 }
@@ -64,7 +102,8 @@ void check_optimizer(const Node& root, const TrainConfig& config) {
   if (config.schedule.name == "constant")
     refuse(root, "schedule", "final", "schedule.name: constant stays at the peak");
   if (config.schedule.warmup >= 1 && config.schedule.name != "constant")
-    refuse(root, "schedule", "name", "schedule.warmup: 1 leaves no step after the warm-up");
+    fail("schedule.warmup: 1 leaves no step for the fall of schedule.name: {}; set schedule.name: constant",
+         config.schedule.name);
 }
 
 void check_model(const Node& root, const TrainConfig& config) {
@@ -143,6 +182,8 @@ TrainConfig load_train_config(const std::string& path, const std::vector<std::st
 }
 
 std::string resolved_yaml(TrainConfig config) {
+  if (config.quant)
+    config.quant->preset.clear();  // spelled out below it; read again it would add what was switched off
   Node node = write_options(config);
   drop_unused(config, node);
   return to_yaml(node);

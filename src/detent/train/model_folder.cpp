@@ -52,10 +52,12 @@ InferenceModel inference_model(const ShippedModel& shipped) {
     if (layer.slot.value_rule) layer.slot.value_rule->reset();
     if (!layer.slot.linear_rule) continue;
     auto* rule = dynamic_cast<QuantizedLinear*>(layer.slot.linear_rule->get());
-    if (!rule)
+    if (!rule) {
       layer.slot.linear_rule->reset();
-    else
-      rule->weight = nullptr;
+      continue;
+    }
+    rule->weight = nullptr;
+    rule->storage = Storage::kF32;
   }
   return result;
 }

@@ -4,6 +4,7 @@
 
 #include "detent/base/error.h"
 #include "detent/base/progress.h"
+#include "detent/io/sha256.h"
 #include "detent/train/interrupt.h"
 #include "detent/train/model_folder.h"
 
@@ -11,12 +12,25 @@ namespace detent {
 
 namespace fs = std::filesystem;
 
-Session::Session(const TrainConfig& given, bool quiet)
-    : config(given), tokenizer(make_tokenizer(given.data.tokenizer)) {
+namespace {
+void add_ids(io::Sha256& digest, const Tokens& tokens) {
+  std::vector<int32_t> ids(1 << 16);
+  for (int64_t first = 0; first < tokens.size(); first += static_cast<int64_t>(ids.size())) {
+    const std::span<int32_t> part(ids.data(), static_cast<size_t>(std::min<int64_t>(1 << 16, tokens.size() - first)));
+    tokens.read(first, part);
+    digest.update(std::as_bytes(part));
+  }
+}
+}  // namespace
+
+Session::Session(const TrainConfig& given) : config(given), tokenizer(make_tokenizer(given.data.tokenizer)) {
   build_model();
-  open_data(quiet);
   build_optimizer();
 }
+
+Session::Session(const TrainConfig& given, bool quiet) : Session(given) { open_data(quiet); }
+
+void Session::check(const TrainConfig& config) { const Session session(config); }
 
 void Session::build_model() {
   const auto seed = static_cast<uint64_t>(config.train.seed);
@@ -32,7 +46,26 @@ void Session::build_model() {
   }
   for (const nn::Slot& slot : model->slots()) slot.parameter->set_requires_grad(true);
   if (config.quant) quantized = attach(*config.quant, model->slots());
+  if (!config.model.from.empty()) start_learned_scales(model_folder(config.model.from));
   quantized.phase->seed = seed;
+}
+
+// A model that was trained on the same grids goes on with the steps it learned.
+void Session::start_learned_scales(const std::string& folder) {
+  if (quantized.learned().empty() || !fs::exists(fs::path(folder) / "quantization.json")) return;
+  const ShippedModel trained = load_shipped(folder);
+  for (const QuantizedLayer& layer : quantized.layers) {
+    const auto take = [&](TensorQuantizer* to, const std::optional<QuantSpec>& spec, const std::string& name) {
+      if (!to || !to->has_learned() || !spec || *spec != to->spec()) return;
+      const at::NoGradGuard guard;
+      to->learned().copy_(trained.learned.at(name));
+      to->remember_signs();
+    };
+    const auto found = trained.record.layers.find(layer.slot.name);
+    if (found == trained.record.layers.end()) continue;
+    take(layer.weight.get(), found->second.weight, layer.slot.name + ".scale");
+    take(layer.input.get(), found->second.input, layer.slot.name + ".input_scale");
+  }
 }
 
 void Session::open_data(bool quiet) {
@@ -47,13 +80,17 @@ void Session::open_data(bool quiet) {
       if (done == total) bar->finish();
     });
   };
+  io::Sha256 digest;
   const Corpus valid = open(config.data.valid, "tokenize valid");
+  add_ids(digest, *valid.tokens);
   EvalWindows all(valid.tokens, *tokenizer, {.context = config.data.sequence_length});
   if (all.size() == 0) fail("data.valid: {} holds no text to validate on", config.data.valid[0]);
   validation = std::make_unique<EvalWindows>(
       config.eval.batches > 0 ? all.spread(config.eval.batches * config.train.batch_size) : all);
   if (config.train.steps == 0) return;
   const Corpus train = open(config.data.train, "tokenize train");
+  add_ids(digest, *train.tokens);
+  data_digest_ = io::to_hex(digest.finish());
   loader = std::make_unique<Loader>(
       std::vector<std::shared_ptr<const Tokens>>{train.tokens},
       LoaderOptions{config.data.sequence_length, static_cast<uint64_t>(config.train.seed), tokenizer->end_of_text()});
@@ -104,11 +141,17 @@ CheckpointContent Session::content(const TrainState& progress) {
   content.state = progress;
   content.state.cursor = loader ? loader->cursor() : Cursor{};
   content.state.methods = methods->state();
+  content.state.data = data_digest_;
   content.state.config = resolved_yaml(config);
   return content;
 }
 
 void Session::restore(const CheckpointContent& content) {
+  if (content.state.data != data_digest_)
+    fail(
+        "--resume: the text of data.train or data.valid is not the one this run began with; restore it, or choose "
+        "another "
+        "output");
   copy_into(weights(), content.weights, "model.safetensors");
   copy_into(learned(), content.learned, "quantization.safetensors");
   copy_into(optimizer->state(), content.moments, "state.safetensors");

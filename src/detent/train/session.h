@@ -18,6 +18,8 @@ class Session {
  public:
   // quiet: no progress while shards are built.
   Session(const TrainConfig& config, bool quiet);
+  // Model, quantizers and optimizer without data: finds what does not fit together, for --dry-run.
+  static void check(const TrainConfig& config);
 
   CheckpointContent content(const TrainState& progress);  // its step, loss, tokens and seconds; the rest is filled in
   void restore(const CheckpointContent& content);
@@ -32,9 +34,12 @@ class Session {
   std::unique_ptr<EvalWindows> validation;
 
  private:
+  explicit Session(const TrainConfig& config);
+  void start_learned_scales(const std::string& folder);
   void build_model();
   void build_optimizer();
   void open_data(bool quiet);
+  std::string data_digest_;
   TensorMap weights();
   TensorMap learned();
 };

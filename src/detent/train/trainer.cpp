@@ -25,7 +25,10 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 class Trainer {
  public:
   Trainer(const TrainConfig& config, int64_t done, bool quiet)
-      : session_(config, quiet), log_(config.output, done, config.train.steps), quiet_(quiet), step_(std::max<int64_t>(done, 0)) {}
+      : session_(config, quiet),
+        log_(config.output, done, config.train.steps),
+        quiet_(quiet),
+        step_(std::max<int64_t>(done, 0)) {}
 
   void restore(const CheckpointContent& content, const fs::path& checkpoint) {
     session_.restore(content);
@@ -41,6 +44,7 @@ class Trainer {
   double forward_backward(const std::vector<Batch>& batches);
   void check_finite(int64_t t, double loss, double norm) const;
   void log_step(int64_t t, double lr, double norm, const PullTerms& pull);
+  void see_first_batch();
   void validate(int64_t t);
   void save(int64_t t);
   bool due(int64_t every, int64_t t) const { return every > 0 && t % every == 0 && t < config().train.steps; }
@@ -147,11 +151,21 @@ void Trainer::save(int64_t t) {
   last_good_ = fs::path(config().output) / "checkpoints" / fmt::format("step-{:06}", t);
 }
 
+// Learned activation scales start from the first training batch, whatever is validated on.
+void Trainer::see_first_batch() {
+  if (session_.quantized.learned().empty()) return;
+  const at::NoGradGuard guard;
+  summed_loss(*session_.model, session_.loader->at(session_.loader->cursor(), config().train.batch_size));
+}
+
 TrainResult Trainer::run() {
   const int64_t steps = config().train.steps;
   if (!quiet_ && step_ < steps)
     for (const std::string& note : session_.methods->notes()) fmt::print(stderr, "{}\n", note);
-  if (step_ == 0 && steps > 0) validate(0);
+  if (step_ == 0 && steps > 0) {
+    see_first_batch();
+    validate(0);
+  }
   Progress bar(fs::path(config().output).filename(), steps, "step", step_, quiet_);
   bool stopped = false;
   while (step_ < steps && !stopped) {

@@ -21,7 +21,7 @@ extern const MethodEntry method_binary;
 const MethodEntry method_binary = {MethodKind::kSurrogate,
                                    "1-bit sign with a learned or mean scale; the gradient passes where |W/s| <= 1",
                                    "arXiv 2502.02631 (ParetoQ), 1603.05279 (XNOR-Net)",
-                                   "binary; scale learned, mean, rms or absmax",
+                                   "binary; scale learned, mean or rms",
                                    option_rows<NoOptions>,
                                    make_from_options<Binary>};
 

@@ -1,4 +1,4 @@
-// WinQ's entry; noise is added in qat/weight_quantizer.cpp, resets are the optimizer's pull_towards.
+// WinQ's entry; noise is added in qat/quantizer_rule.cpp, resets are the optimizer's pull_towards.
 #include "detent/qat/winq.h"
 
 #include "detent/qat/method.h"
