@@ -1,4 +1,5 @@
-# Compiler flags, linker and cache shared by every target.
+# Compiler flags and cache shared by every target. The linker is the system's: mold 1.10 was seen to write programs that
+# the loader refuses ("cannot apply additional memory protection after relocation").
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
@@ -18,8 +19,4 @@ endif()
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
-endif()
-find_program(MOLD_PROGRAM mold)
-if(MOLD_PROGRAM)
-  add_link_options(-fuse-ld=mold)
 endif()
