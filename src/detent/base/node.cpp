@@ -16,6 +16,20 @@ namespace {
 constexpr int kMaxDepth = 32;
 constexpr uintmax_t kMaxFileSize = 16 << 20;
 
+// Text that --set gave has no lines.
+bool is_set(const std::string& source) { return source.starts_with("--set "); }
+
+// The first line indented with a tab, counted from 1; 0: none.
+int line_with_tab(const std::string& text) {
+  std::stringstream lines(text);
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    if (line.find('\t') < line.find_first_not_of(" \t")) return number;
+  }
+  return 0;
+}
+
 Node convert(const YAML::Node& yaml, const std::string& source, int depth) {
   Node node;
   node.source = source;
@@ -130,7 +144,10 @@ Node parse_yaml(const std::string& text, const std::string& source) {
     if (documents.size() > 1) fail("{}: holds {} YAML documents; keep one", source, documents.size());
     return documents.empty() ? Node{} : convert(documents[0], source, 0);
   } catch (const YAML::Exception& error) {
-    fail("{}:{}: not valid YAML: {}", source, error.mark.line + 1, error.msg);
+    const std::string place = is_set(source) ? source : fmt::format("{}:{}", source, error.mark.line + 1);
+    if (const int line = line_with_tab(text); line > 0)
+      fail("{}: not valid YAML: line {} begins with a tab; indent with spaces", place, line);
+    fail("{}: not valid YAML: {}", place, error.msg);
   }
 }
 
@@ -155,7 +172,9 @@ void apply_set(Node& root, const std::string& assignment) {
   std::stringstream path(assignment.substr(0, equals));
   for (std::string part; std::getline(path, part, '.');) {
     if (part.empty()) fail("--set {}: the key has an empty part", assignment);
+    const bool added = node->kind == Node::Kind::kMap && !node->find(part);
     node = &node->at_or_add(part);
+    if (added) node->source = "--set " + assignment;
   }
   Node value = parse_yaml(assignment.substr(equals + 1), "--set " + assignment);
   std::vector<Node*> stack{&value};  // --set has no lines

@@ -11,7 +11,10 @@ namespace detent {
 
 namespace {
 
-std::string shown(double value) { return fmt::format("{:g}", value); }
+std::string shown(double value) {
+  const bool whole = value == std::trunc(value) && std::abs(value) < 1e15;
+  return whole ? fmt::format("{:.0f}", value) : fmt::format("{:g}", value);
+}
 
 void check_range(const Node& node, const std::string& key, double value, const Range& range) {
   const bool low_ok = range.low_open ? value > range.low : value >= range.low;
@@ -136,8 +139,9 @@ std::string nearest_name(const std::string& name, const std::vector<std::string>
 void fail_unknown_key(const Node& at, const std::string& key, const std::string& prefix,
                       const std::vector<std::string>& known) {
   const std::string near = nearest_name(key, known);
-  const std::string hint = near.empty() ? fmt::format("known here: {}", fmt::join(known, ", "))
-                                        : fmt::format("did you mean '{}{}'?", prefix, near);
+  const std::string hint = known.empty()  ? "there are no keys here"
+                           : near.empty() ? fmt::format("known here: {}", fmt::join(known, ", "))
+                                          : fmt::format("did you mean '{}{}'?", prefix, near);
   fail("{}: unknown key '{}{}'; {}", at.where(), prefix, key, hint);
 }
 
