@@ -27,4 +27,7 @@ Action add_bench(CLI::App& app);
 // One JSON document on stdout, nothing else there.
 void print_json(const nlohmann::json& document);
 
+// For an option's check(): CLI11's ranges let "nan" through.
+std::string finite(const std::string& text);
+
 }  // namespace detent::cli

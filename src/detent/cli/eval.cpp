@@ -58,7 +58,7 @@ Action add_eval(CLI::App& app) {
   app.add_option("--batch-size", a->batch_size, "windows in a forward")
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();
-  app.add_option("--fail-above", a->fail_above, "exit 1 when the loss is above this");
+  app.add_option("--fail-above", a->fail_above, "exit 1 when the loss is above this")->check(finite);
   app.add_flag("--json", a->json, "print JSON");
   app.footer("Example:\n  detent eval runs/q4 --data valid.txt --context 256 --json");
   return [a] { return run(*a); };

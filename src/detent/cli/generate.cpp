@@ -57,12 +57,14 @@ Action add_generate(CLI::App& app) {
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   app.add_option("--temperature", a->options.temperature, "0: always the most likely")
+      ->check(finite)
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
   app.add_option("--top-k", a->options.top_k, "sample among this many; 0: all")
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
   app.add_option("--top-p", a->options.top_p, "sample within this share of the probability")
+      ->check(finite)
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   app.add_option("--seed", a->options.seed, "decides the sampling")->capture_default_str();

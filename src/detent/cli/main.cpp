@@ -1,10 +1,14 @@
 // The program: reads the command line, runs one command, turns errors into one sentence and an exit code.
+#include <c10/util/Exception.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
 
 #include "detent/base/error.h"
+#include "detent/base/options.h"
 #include "detent/cli/commands.h"
 
 namespace {
@@ -14,6 +18,9 @@ struct Command {
   const char* summary;
   detent::cli::Action (*add)(CLI::App&);
 };
+
+constexpr const char* kOutOfMemory =
+    "out of memory: lower train.batch_size, data.sequence_length or the size of the model";
 
 constexpr Command kCommands[] = {
     {"train", "pre-train, fine-tune or quantization-aware train a model", &detent::cli::add_train},
@@ -28,9 +35,33 @@ constexpr Command kCommands[] = {
     {"doctor", "what this machine offers and what is missing", &detent::cli::add_doctor},
 };
 
-int fault(const char* command, const std::exception& error, detent::ExitCode code) {
+// CLI11 would only say that a command is required.
+void check_command(const char* given) {
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) names.emplace_back(command.name);
+  if (!given || *given == '-' || std::find(names.begin(), names.end(), given) != names.end()) return;
+  const std::string near = detent::nearest_name(given, names);
+  detent::fail(
+      "unknown command '{}'; {}", given,
+      near.empty() ? fmt::format("known: {}", fmt::join(names, ", ")) : fmt::format("did you mean '{}'?", near));
+}
+
+// LibTorch's errors carry a stack trace; a sentence is enough.
+std::string first_line(const c10::Error& error) {
+  const std::string what = error.what_without_backtrace();
+  if (what.find("can't allocate memory") != std::string::npos) return kOutOfMemory;
+  return what.substr(0, what.find('\n'));
+}
+
+// What was printed may still be on its way: a full disk shows here.
+int flushed(int code) {
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;
+  detent::fail_machine("cannot write the result to standard output");
+}
+
+int fault(const char* command, const std::string& what, detent::ExitCode code) {
   std::fflush(stdout);
-  std::fprintf(stderr, "detent%s%s: %s\n", *command ? " " : "", command, error.what());
+  std::fprintf(stderr, "detent%s%s: %s\n", *command ? " " : "", command, what.c_str());
   return static_cast<int>(code);
 }
 
@@ -56,16 +87,18 @@ int main(int argc, char** argv) {
     });
   }
   try {
+    check_command(argc > 1 ? argv[1] : nullptr);
     app.parse(argc, argv);
-    return action();
+    return flushed(action());
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(detent::ExitCode::kBadInput);
   } catch (const detent::Error& error) {
-    return fault(chosen, error, error.code());
-  } catch (const std::bad_alloc& error) {
-    return fault(chosen, std::runtime_error("out of memory: lower train.batch_size or data.sequence_length"),
-                 detent::ExitCode::kMachineFault);
+    return fault(chosen, error.what(), error.code());
+  } catch (const std::bad_alloc&) {
+    return fault(chosen, kOutOfMemory, detent::ExitCode::kMachineFault);
+  } catch (const c10::Error& error) {
+    return fault(chosen, first_line(error), detent::ExitCode::kMachineFault);
   } catch (const std::exception& error) {
-    return fault(chosen, error, detent::ExitCode::kMachineFault);
+    return fault(chosen, error.what(), detent::ExitCode::kMachineFault);
   }
 }

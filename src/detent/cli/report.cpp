@@ -15,6 +15,7 @@ struct Arguments {
 };
 
 int run(const Arguments& arguments) {
+  if (arguments.out.empty() && !arguments.table) fail("nothing to do: give --out FILE, --table, or both");
   const report::Report page = report::load_report(arguments.paths);
   if (arguments.table)
     for (const report::Comparison& comparison : page.comparisons) {
@@ -30,11 +31,8 @@ int run(const Arguments& arguments) {
 Action add_report(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
   app.add_option("PATH", a->paths, "run directories, or an arms.json that names the arms of a comparison")->required();
-  auto* out = app.add_option("--out", a->out, "the page to write: one HTML file without network");
-  auto* table = app.add_flag("--table", a->table, "print the comparison as text");
-  app.callback([out, table] {
-    if (!*out && !*table) throw CLI::RequiredError("--out FILE or --table");
-  });
+  app.add_option("--out", a->out, "the page to write: one HTML file without network");
+  app.add_flag("--table", a->table, "print the comparison as text");
   app.footer("Example:\n  detent report runs/q4 runs/q4-cage --out report.html");
   return [a] { return run(*a); };
 }

@@ -57,8 +57,10 @@ std::vector<std::string> compare_configs(const WeightFile& file, const ShippedMo
 }
 
 void check_not_latent(const std::filesystem::path& path) {
-  if (std::filesystem::exists(path / "quantization.json"))
-    fail("{} is a checkpoint, which holds the latent weights; export it and verify the file", path.string());
+  const bool run = std::filesystem::exists(path / "checkpoints");
+  if (run || std::filesystem::exists(path / "quantization.json"))
+    fail("{} is a {}, which holds the latent weights; export it and verify the file", path.string(),
+         run ? "run" : "checkpoint");
 }
 
 }  // namespace

@@ -226,6 +226,15 @@ void check_fresh(const fs::path& run) {
     fail("{} already holds a run; go on with --resume, or choose another output", run.string());
 }
 
+// A path that cannot be a folder is a mistake, one that may not be written a fault of the machine.
+[[noreturn]] void fail_folder(const fs::path& run, const std::error_code& error) {
+  const auto is = [&](std::errc what) { return error == what; };
+  if (run.empty() || is(std::errc::not_a_directory) || is(std::errc::file_exists) ||
+      is(std::errc::no_such_file_or_directory) || is(std::errc::filename_too_long))
+    fail("output: cannot create the folder '{}': {}; choose another", run.string(), error.message());
+  fail_machine("cannot create {}: {}", run.string(), error.message());
+}
+
 }  // namespace
 
 TrainResult train(const TrainConfig& config, bool resume, bool quiet) {
@@ -234,7 +243,7 @@ TrainResult train(const TrainConfig& config, bool resume, bool quiet) {
   if (config.train.threads > 0) at::set_num_threads(static_cast<int>(config.train.threads));
   std::error_code error;
   fs::create_directories(run, error);
-  if (error) fail_machine("cannot create {}: {}", run.string(), error.message());
+  if (error) fail_folder(run, error);
   const io::DirLock lock(run);
   io::remove_stale_temporaries(run);
   io::remove_stale_temporaries(run / "checkpoints");
