@@ -25,12 +25,12 @@ struct FakeQuantOut {
   uint8_t* mask = nullptr;  // 1 where the gradient passes
 };
 
-// Statistics of x[0..n).
+// Statistics of x[0..n). Of a group that is not finite only that is said: the other fields are zero.
 GroupStats group_stats(const float* x, int64_t n);
 
 // Quantizes x[0..n) with one scale d (as stored, possibly negative). u = x/d; code = clamp(round(u)) with the grid's
-// rounding; value = d * level(code). d == 0: u = 0. NaN in x or d: value NaN, code 0, mask 0. Infinite x saturates.
-// In place (out.value == x) is allowed.
+// rounding; value = d * level(code). d == 0: u = 0. NaN in x or d, or both infinite: value NaN, code 0, mask 0.
+// Infinite x saturates. In place (out.value == x) is allowed.
 void quantize_group(const float* x, int64_t n, float scale, const Grid& grid, const Surrogate& surrogate,
                     const FakeQuantOut& out);
 

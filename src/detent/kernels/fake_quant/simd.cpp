@@ -181,8 +181,7 @@ HWY_INLINE double learned_backward_loop(const float* x, const float* g, int64_t 
     PaddedLanes padded_g(g + i, n - i);
     float padded_dx[kLanes];
     slopes<kRoundsDown>(padded_x.values, padded_g.values, grid, surrogate, padded_dx, slope);
-    for (int64_t k = n - i; k < kLanes; ++k) slope[k] = 0;
-    sum.add_products(padded_g.values, slope);
+    sum.add_products(padded_g.values, slope);  // the padding adds g = 0 times a finite slope
     if (dx) std::memcpy(dx + i, padded_dx, static_cast<size_t>(n - i) * sizeof(float));
   }
   return sum.total();

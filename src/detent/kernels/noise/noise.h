@@ -7,7 +7,8 @@
 
 namespace detent::kernels {
 
-// out[k] = x[k] + sigma * z[first + k], z ~ N(0,1) by Box-Muller. `first` may be any element index. In place allowed.
+// out[k] = x[k] + sigma * z[first + k], z ~ N(0,1) by Box-Muller, |z| < 6.7. `first` may be any element index.
+// In place allowed.
 void add_gaussian(const float* x, float* out, int64_t n, float sigma, const RandomStream& stream, uint64_t first);
 
 namespace reference {
