@@ -125,7 +125,8 @@ TEST(Load, ARunGivesItsNewestCheckpoint) {
   write_checkpoint(run / "checkpoints" / "step-1000000", int4());
   write_state(run / "checkpoints" / "step-1000000", {});
   write_raw(run / "checkpoints" / "step-1000000" / "config.json", "{}");
-  EXPECT_THAT(error_of([&] { load_model_any(run); }), HasSubstr("step-1000000/config.json: its checksum is not the one"));
+  EXPECT_THAT(error_of([&] { load_model_any(run); }),
+              HasSubstr("step-1000000/config.json: its checksum is not the one"));
 }
 
 TEST(Load, WhatIsNoModel) {

@@ -14,7 +14,6 @@ namespace detent {
 namespace {
 
 constexpr int64_t kSample = 64;  // groups looked at before the whole tensor is
-constexpr LevelRange kAnyGrid{-255, 255}, kAnyGridAndZero{-255, 255, false, true};
 
 // The levels of one group, in units of the largest scale that gives them all.
 struct GroupShape {
@@ -24,11 +23,19 @@ struct GroupShape {
   bool mixed_zeros = false;  // zeros of both signs tell nothing
 };
 
+bool has_mixed_zeros(std::span<const float> values) {
+  bool positive = false, negative = false;
+  for (const float value : values) {
+    positive |= value == 0 && !std::signbit(value);
+    negative |= value == 0 && std::signbit(value);
+  }
+  return positive && negative;
+}
+
 std::optional<GroupShape> shape_of(std::span<const float> values) {
   GroupShape shape;
-  auto scale = recover_scale(values, kAnyGrid, false);
-  shape.mixed_zeros = !scale;
-  if (!scale) scale = recover_scale(values, kAnyGridAndZero, false);
+  shape.mixed_zeros = has_mixed_zeros(values);
+  const auto scale = recover_scale(values, {-255, 255, false, shape.mixed_zeros}, false);
   if (!scale) return std::nullopt;
   if (*scale == 0) return shape;
   for (const float value : values) {

@@ -36,10 +36,10 @@ bool fits(std::span<const float> values, float d, const LevelRange& range, std::
   return true;
 }
 
+// value >= 0; as bits, floats of one sign count up.
 float neighbour(float value, int ulps) {
-  for (; ulps > 0; --ulps) value = std::nextafter(value, INFINITY);
-  for (; ulps < 0; ++ulps) value = std::nextafter(value, 0.0f);
-  return value;
+  const auto bits = static_cast<int64_t>(std::bit_cast<uint32_t>(value)) + ulps;
+  return std::bit_cast<float>(static_cast<uint32_t>(std::max<int64_t>(bits, 0)));
 }
 
 }  // namespace
