@@ -10,7 +10,7 @@ namespace {
 
 using testing::HasSubstr;
 
-const GgmlBlock& block(const char* name) { return *find_ggml_block(name); }
+const LevelBlock& block(const char* name) { return *find_level_block(name); }
 
 TEST(BlockFit, FactorOfEveryPair) {
   struct Case {
@@ -25,7 +25,11 @@ TEST(BlockFit, FactorOfEveryPair) {
       {"Q4_0", "int_high", 3, 1},   {"Q4_0", "int_high", 4, {}},  {"Q2_0", "int_high", 2, 1},
       {"Q2_0", "ternary", 2, 1},    {"Q2_0", "binary", 1, 1},     {"Q2_0", "int", 2, {}},
       {"Q2_0", "midrise", 1, 0.5f}, {"Q2_0", "midrise", 2, {}},   {"Q8_0", "int", 8, 1},
-      {"Q8_0", "midrise", 7, 0.5f}, {"Q8_0", "midrise", 8, {}}};
+      {"Q8_0", "midrise", 7, 0.5f}, {"Q8_0", "midrise", 8, {}},   {"Q5_0", "int", 5, 1},
+      {"Q5_0", "midrise", 4, 0.5f}, {"Q5_0", "midrise", 5, {}},   {"Q5_0", "int", 6, {}},
+      {"Q1_0", "binary", 1, 1},     {"Q1_0", "midrise", 1, 0.5f}, {"Q1_0", "ternary", 2, {}},
+      {"TQ1_0", "ternary", 2, 1},   {"TQ2_0", "ternary", 2, 1},   {"TQ2_0", "binary", 1, 1},
+      {"TQ2_0", "int_high", 2, {}}, {"TQ1_0", "int", 2, {}}};
   for (const Case& c : cases)
     EXPECT_EQ(block_factor(block(c.block), make_grid(c.kind, c.bits)), c.factor) << c.block << " " << c.kind << c.bits;
 }
@@ -36,6 +40,7 @@ TEST(BlockFit, RefusalsSayWhy) {
   };
   const auto absmax = ScaleRule::kAbsmax;
   EXPECT_EQ(why("Q4_0", int4()), "accepted");
+  EXPECT_THAT(why("Q1_0", spec("ternary", 2, "128", absmax), 128), HasSubstr("the block has -1 and 1"));
   EXPECT_THAT(why("Q2_0", spec("int", 2, "64", absmax)), HasSubstr("every zero weight into -0"));
   EXPECT_THAT(why("Q4_0", spec("midrise", 4, "32", ScaleRule::kRms)), HasSubstr("levels from -7.5 to 7.5"));
   EXPECT_THAT(why("Q4_0", spec("int", 4, "16", absmax)), HasSubstr("32 weights share a scale in a block, 16"));
@@ -47,17 +52,17 @@ TEST(BlockFit, RefusalsSayWhy) {
 }
 
 TEST(BlockFit, TheNearestSpecIsAcceptedAndChangesNothingThatFits) {
-  for (const GgmlBlock& type : ggml_blocks())
+  for (const LevelBlock& type : level_blocks())
     for (const Grid& grid : every_grid())
       for (const char* group : {"16", "32", "64", "row", "tensor"})
         for (const ScaleFormat format : {ScaleFormat::kFp32, ScaleFormat::kFp16, ScaleFormat::kFp16Bf16})
           for (const Rotation rotation : {Rotation::kNone, Rotation::kHadamard, Rotation::kHadamardHalf}) {
             const QuantSpec asked{grid, parse_granularity(group), any_rule(grid), format, rotation};
-            const auto near = nearest_block_spec(type, asked, 128);
+            const auto near = nearest_block_spec(type, asked, 256);
             ASSERT_TRUE(near) << asked.name();
             EXPECT_NO_THROW(check_spec(*near)) << asked.name();
-            EXPECT_FALSE(block_refusal(type, *near, 128)) << type.name << ": " << near->name();
-            if (!block_refusal(type, asked, 128)) {
+            EXPECT_FALSE(block_refusal(type, *near, 256)) << type.name << ": " << near->name();
+            if (!block_refusal(type, asked, 256)) {
               EXPECT_EQ(*near, asked);
             }
           }
@@ -72,6 +77,7 @@ TEST(BlockFit, NearestKeepsTheNumberOfLevels) {
   EXPECT_EQ(near("Q4_0", "midrise", 4), "int4");
   EXPECT_EQ(near("Q4_0", "int", 8), "int4");
   EXPECT_EQ(near("Q4_0", "int_high", 4), "int4");
+  EXPECT_EQ(near("Q5_0", "midrise", 5), "int5");
 }
 
 TEST(DenseTarget, HalfCountsSignificantBits) {
@@ -94,8 +100,8 @@ TEST(DenseTarget, HalfCountsSignificantBits) {
 TEST(Targets, HalfRotationIsRefusedEverywhere) {
   const QuantSpec half = spec("midrise", 4, "row", ScaleRule::kRms, ScaleFormat::kFp16, Rotation::kHadamardHalf);
   for (const auto& target : export_targets()) {
-    EXPECT_TRUE(target->refusal(half, 64, 64)) << target->name();
-    EXPECT_FALSE(target->refusal(*target->nearest(half, 64, 64), 64, 64)) << target->name();
+    EXPECT_TRUE(target->refusal(half, 64, 256)) << target->name();
+    EXPECT_FALSE(target->refusal(*target->nearest(half, 64, 256), 64, 256)) << target->name();
   }
 }
 
@@ -110,7 +116,7 @@ TEST(Targets, PreferredSpecsAreAccepted) {
   for (const auto& target : export_targets())
     if (const auto wanted = target->preferred()) {
       EXPECT_NO_THROW(check_spec(*wanted));
-      EXPECT_FALSE(target->refusal(*wanted, 64, 128)) << target->name();
+      EXPECT_FALSE(target->refusal(*wanted, 64, 256)) << target->name();
     }
 }
 

@@ -40,11 +40,25 @@ std::vector<QuantSpec> specs_to_ship() {
   return specs;
 }
 
+// Groups that need rows of 256.
+std::vector<QuantSpec> wide_specs_to_ship() {
+  std::vector<QuantSpec> specs;
+  for (const Grid& grid : every_grid()) {
+    if (grid.level_count() > 4) continue;
+    for (const char* group : {"128", "256", "row", "tensor"})
+      specs.push_back({grid, parse_granularity(group), any_rule(grid), ScaleFormat::kFp16});
+    specs.push_back({grid, parse_granularity("256"), ScaleRule::kLearned, ScaleFormat::kFp16});
+    if (rule_fits(grid, ScaleRule::kMean))
+      specs.push_back({grid, parse_granularity("256"), ScaleRule::kMean, ScaleFormat::kFp16Bf16});
+  }
+  return specs;
+}
+
 TEST(Export, EveryAcceptedPairOfGridAndTargetIsBitEqual) {
   const TemporaryFolder folder;
   std::map<std::string, int> accepted;
-  for (const QuantSpec& asked : specs_to_ship()) {
-    const ShippedModel model = tiny_model(asked, Storage::kF16);
+  const auto ship = [&](const QuantSpec& asked, const LlamaConfig& config) {
+    const ShippedModel model = tiny_model(asked, Storage::kF16, config);
     for (const auto& target : export_targets()) {
       SCOPED_TRACE(asked.name() + " -> " + target->name());
       if (export_refusal(*target, model)) {
@@ -54,7 +68,9 @@ TEST(Export, EveryAcceptedPairOfGridAndTargetIsBitEqual) {
       check_round_trip(model, *target, folder / "x");
       accepted[target->name()] += 1;
     }
-  }
+  };
+  for (const QuantSpec& asked : specs_to_ship()) ship(asked, tiny_config());
+  for (const QuantSpec& asked : wide_specs_to_ship()) ship(asked, wide_config());
   for (const auto& target : export_targets()) EXPECT_GE(accepted[target->name()], 3) << target->name();
 }
 
@@ -118,7 +134,7 @@ TEST(Export, RefusalNamesTensorReasonNearestAndOtherTargets) {
   const std::string message = error_of([&] { export_to(model, "gguf:q4_0", "/nowhere/x.gguf"); });
   EXPECT_THAT(message, HasSubstr("model.layers.0.mlp.down_proj.weight (midrise4 rms 32 fp16)"));
   EXPECT_THAT(message, HasSubstr("the nearest accepted is: int4 absmax 32 fp16"));
-  EXPECT_THAT(message, HasSubstr("can go to gguf:q8_0 or gguf:f32 or safetensors:dequantized"));
+  EXPECT_THAT(message, HasSubstr("can go to gguf:q5_0 or gguf:q8_0 or gguf:f32 or safetensors:dequantized"));
 }
 
 TEST(Export, HalfTargetRefusesValuesThatAreNoHalves) {
@@ -181,10 +197,9 @@ TEST(Export, PlainFloatsAreRefusedAndRoundedOnRequest) {
   const ShippedModel model = tiny_model(std::nullopt);
   EXPECT_THAT(error_of([&] { export_to(model, "gguf:q4_0", folder / "x"); }),
               AllOf(HasSubstr("does not lie on a grid that Q4_0 holds"), HasSubstr("--from-float")));
-  for (const char* name : {"gguf:q4_0", "gguf:q8_0", "gguf:q2_0"}) {
-    const ExportTarget& target = find_export_target(name);
-    check_round_trip(round_to_target(model, target), target, folder / "x");
-  }
+  const ShippedModel wide = tiny_model(std::nullopt, Storage::kF32, wide_config());
+  for (const auto& target : export_targets())
+    if (target->preferred()) check_round_trip(round_to_target(wide, *target), *target, folder / "x");
   EXPECT_THROW(round_to_target(model, find_export_target("gguf:f32")), Error);
   EXPECT_THAT(error_of([&] { round_to_target(tiny_model(int4()), find_export_target("gguf:q4_0")); }),
               HasSubstr("trained quantized"));

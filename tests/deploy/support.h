@@ -54,6 +54,13 @@ inline LlamaConfig tiny_config() {
   return config;
 }
 
+// Rows of 256: whole blocks of every type.
+inline LlamaConfig wide_config() {
+  LlamaConfig config = tiny_config();
+  config.hidden_size = config.intermediate_size = 256;
+  return config;
+}
+
 inline std::vector<int64_t> shape_of(const std::string& name, const LlamaConfig& config) {
   const int64_t q = config.num_attention_heads * config.head_size(), kv = config.kv_heads() * config.head_size();
   if (name.ends_with("norm.weight")) return {config.hidden_size};

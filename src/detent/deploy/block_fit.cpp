@@ -12,16 +12,15 @@ namespace detent {
 
 namespace {
 
-bool levels_fit(const GgmlBlock& block, const Grid& grid, float factor) {
+bool levels_fit(const LevelBlock& block, const Grid& grid, float factor) {
   for (int code = grid.lo(); code <= grid.hi(); ++code) {
     const float level = grid.level(code) / factor;
-    if (level != std::floor(level) || level < static_cast<float>(block.low) || level > static_cast<float>(block.high))
-      return false;
+    if (level != std::floor(level) || !block.has(static_cast<int>(level))) return false;
   }
   return true;
 }
 
-bool group_fits(const GgmlBlock& block, const Granularity& granularity) {
+bool group_fits(const LevelBlock& block, const Granularity& granularity) {
   return granularity.kind != GranularityKind::kGroup || granularity.size % block.elements == 0;
 }
 
@@ -29,14 +28,14 @@ std::string levels_text(const Grid& grid) {
   return fmt::format("{:g} to {:g}", grid.level(grid.lo()), grid.level(grid.hi()));
 }
 
-std::string grid_refusal(const GgmlBlock& block, const Grid& grid) {
+std::string grid_refusal(const LevelBlock& block, const Grid& grid) {
   if (levels_fit(block, grid, -1))
     return fmt::format(
         "{} reaches from {}, the block from {} to {}: it would fit under a negative scale only, which "
         "turns every zero weight into -0",
         grid.name(), levels_text(grid), block.low, block.high);
-  return fmt::format("{} has levels from {} in steps of {:g}, the block has the integers from {} to {}", grid.name(),
-                     levels_text(grid), grid.stride(), block.low, block.high);
+  return fmt::format("{} has levels from {} in steps of {:g}, the block has {}", grid.name(), levels_text(grid),
+                     grid.stride(), block_levels_text(block));
 }
 
 std::vector<Grid> all_grids() {
@@ -47,7 +46,7 @@ std::vector<Grid> all_grids() {
 }
 
 // As many levels as possible as the grid asked for, then the same kind.
-Grid nearest_grid(const GgmlBlock& block, const Grid& wanted) {
+Grid nearest_grid(const LevelBlock& block, const Grid& wanted) {
   Grid best = wanted;
   auto best_distance = std::make_tuple(std::numeric_limits<int>::max(), true);
   for (const Grid& grid : all_grids()) {
@@ -62,13 +61,18 @@ Grid nearest_grid(const GgmlBlock& block, const Grid& wanted) {
 
 }  // namespace
 
-std::optional<float> block_factor(const GgmlBlock& block, const Grid& grid) {
+std::string block_levels_text(const LevelBlock& block) {
+  return block.odd ? fmt::format("{} and {}", block.low, block.high)
+                   : fmt::format("the integers from {} to {}", block.low, block.high);
+}
+
+std::optional<float> block_factor(const LevelBlock& block, const Grid& grid) {
   for (const float factor : {1.0f, 0.5f})
     if (levels_fit(block, grid, factor)) return factor;
   return std::nullopt;
 }
 
-std::optional<std::string> block_refusal(const GgmlBlock& block, const QuantSpec& spec, int64_t columns) {
+std::optional<std::string> block_refusal(const LevelBlock& block, const QuantSpec& spec, int64_t columns) {
   if (spec.rotation != Rotation::kNone)
     return fmt::format("rotation {} has no place in the format, which keeps weights as the matmul reads them",
                        rotation_name(spec.rotation));
@@ -81,7 +85,7 @@ std::optional<std::string> block_refusal(const GgmlBlock& block, const QuantSpec
   return std::nullopt;
 }
 
-std::optional<QuantSpec> nearest_block_spec(const GgmlBlock& block, const QuantSpec& spec, int64_t columns) {
+std::optional<QuantSpec> nearest_block_spec(const LevelBlock& block, const QuantSpec& spec, int64_t columns) {
   if (columns % block.elements != 0) return std::nullopt;
   QuantSpec near = spec;
   near.rotation = Rotation::kNone;

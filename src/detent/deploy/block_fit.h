@@ -8,14 +8,16 @@
 
 namespace detent {
 
+std::string block_levels_text(const LevelBlock& block);  // "the integers from -8 to 7"
+
 // The block's d is factor times the scale, and its levels are the grid's divided by factor: 1 where the grid's levels
 // are integers, 1/2 where they are halves (odd levels of the block). Nothing when a level has no place.
-std::optional<float> block_factor(const GgmlBlock& block, const Grid& grid);
+std::optional<float> block_factor(const LevelBlock& block, const Grid& grid);
 
 // Why the block type cannot hold a matrix [rows, columns] on this grid; nothing when it can. columns 0: not known yet.
-std::optional<std::string> block_refusal(const GgmlBlock& block, const QuantSpec& spec, int64_t columns);
+std::optional<std::string> block_refusal(const LevelBlock& block, const QuantSpec& spec, int64_t columns);
 
 // The accepted spec that changes the least, nothing when no spec helps (rows that are not whole blocks).
-std::optional<QuantSpec> nearest_block_spec(const GgmlBlock& block, const QuantSpec& spec, int64_t columns);
+std::optional<QuantSpec> nearest_block_spec(const LevelBlock& block, const QuantSpec& spec, int64_t columns);
 
 }  // namespace detent

@@ -24,11 +24,12 @@ struct Row {
   int bits;
   ScaleRule rule;
 };
-constexpr Row kRows[] = {{"Q4_0", 2, "int", 4, ScaleRule::kAbsmaxSigned},
-                         {"Q8_0", 7, "int", 8, ScaleRule::kAbsmax},
-                         {"Q2_0", 41, "int_high", 2, ScaleRule::kAbsmaxSigned},
-                         {"F16", 1, nullptr, 0, ScaleRule::kAbsmax},
-                         {"F32", 0, nullptr, 0, ScaleRule::kAbsmax}};
+constexpr Row kRows[] = {
+    {"Q4_0", 2, "int", 4, ScaleRule::kAbsmaxSigned}, {"Q5_0", 8, "int", 5, ScaleRule::kAbsmaxSigned},
+    {"Q8_0", 7, "int", 8, ScaleRule::kAbsmax},       {"Q2_0", 41, "int_high", 2, ScaleRule::kAbsmaxSigned},
+    {"Q1_0", 40, "binary", 1, ScaleRule::kMean},     {"TQ1_0", 36, "ternary", 2, ScaleRule::kMean},
+    {"TQ2_0", 37, "ternary", 2, ScaleRule::kMean},   {"F16", 1, nullptr, 0, ScaleRule::kAbsmax},
+    {"F32", 0, nullptr, 0, ScaleRule::kAbsmax}};
 
 const Row& row_of(const std::string& type) {
   return *std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) { return type == row.type; });
@@ -43,11 +44,11 @@ std::string target_name(const Row& row) {
 class BlockTarget : public ExportTarget {
  public:
   explicit BlockTarget(const Row& row)
-      : row_(row), type_(*io::find_ggml_type(row.type)), block_(*find_ggml_block(row.type)) {}
+      : row_(row), type_(*io::find_ggml_type(row.type)), block_(*find_level_block(row.type)) {}
   std::string name() const override { return target_name(row_); }
   std::string summary() const override {
-    return fmt::format("GGUF; {} weights share an fp16 scale, levels {} to {}", block_.elements, block_.low,
-                       block_.high);
+    return fmt::format("GGUF; {} weights share an fp16 scale, levels are {}; {} bits a weight", block_.elements,
+                       block_levels_text(block_), 8.0 * block_.bytes / block_.elements);
   }
   std::optional<std::string> refusal(const QuantSpec& spec, int64_t, int64_t columns) const override {
     return block_refusal(block_, spec, columns);
@@ -67,7 +68,7 @@ class BlockTarget : public ExportTarget {
  private:
   const Row& row_;
   const io::GgmlType& type_;
-  const GgmlBlock& block_;
+  const LevelBlock& block_;
 };
 
 class FloatTarget : public DenseTarget {

@@ -45,13 +45,13 @@ bool pack_floats(const FloatType& type, std::span<const float> values, std::span
   return true;
 }
 
-bool pack_recovered(const GgmlBlock& block, std::span<const float> values, std::span<std::byte> out) {
+bool pack_recovered(const LevelBlock& block, std::span<const float> values, std::span<std::byte> out) {
   std::vector<int8_t> levels(values.size());
   std::vector<uint16_t> d(values.size() / static_cast<size_t>(block.elements));
   for (size_t i = 0; i < d.size(); ++i) {
     const size_t at = i * block.elements, count = block.elements;
-    const auto scale =
-        recover_scale(values.subspan(at, count), {block.low, block.high}, true, std::span(levels).subspan(at, count));
+    const auto scale = recover_scale(values.subspan(at, count), {block.low, block.high, block.odd}, true,
+                                     std::span(levels).subspan(at, count));
     if (!scale) return false;
     d[i] = float_to_half_bits(*scale);
   }
@@ -65,7 +65,7 @@ bool pack_values(const io::GgmlType& type, std::span<const float> values, std::s
     return true;
   }
   if (const FloatType* small = find_small_float(type.name)) return pack_floats(*small, values, out);
-  const GgmlBlock* block = find_ggml_block(type.name);
+  const LevelBlock* block = find_level_block(type.name);
   return block && pack_recovered(*block, values, out);
 }
 
@@ -82,7 +82,7 @@ int64_t row_bytes(const io::GgmlType& type, int64_t columns) {
 // A quantized matrix row by row, its codes as the block's levels.
 class CodePacker {
  public:
-  CodePacker(const Quantized& quantized, const GgmlBlock& block)
+  CodePacker(const Quantized& quantized, const LevelBlock& block)
       : block_(block),
         factor_(block_factor(block, quantized.spec.grid).value()),
         codes_(quantized.codes.contiguous()),
@@ -115,7 +115,7 @@ class CodePacker {
     return one_scale_ ? scales[0] : scales[row * (columns_ / group_) + column / group_];
   }
 
-  const GgmlBlock& block_;
+  const LevelBlock& block_;
   float factor_;
   at::Tensor codes_, scales_;
   int64_t columns_, group_;
@@ -124,7 +124,7 @@ class CodePacker {
 };
 
 RowPacker make_packer(const ShippedTensor& tensor, const io::GgmlType& type, const at::Tensor& value) {
-  const GgmlBlock* block = find_ggml_block(type.name);
+  const LevelBlock* block = find_level_block(type.name);
   if (block && tensor.quantized && !block_refusal(*block, tensor.quantized->spec, value.size(-1)))
     return [packer = CodePacker(*tensor.quantized, *block)](int64_t row, std::span<std::byte> out) {
       return packer.pack(row, out);

@@ -98,7 +98,7 @@ Count count_groups(const at::Tensor& values, int64_t group, int64_t stride) {
 
 std::vector<Granularity> granularities(int64_t columns) {
   std::vector<Granularity> all = {{GranularityKind::kRow, 0}};
-  for (const int64_t size : {128, 64, 32})
+  for (const int64_t size : {256, 128, 64, 32})
     if (size < columns && columns % size == 0) all.push_back({GranularityKind::kGroup, size});
   return all;
 }

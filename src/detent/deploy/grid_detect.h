@@ -10,7 +10,7 @@ namespace detent {
 
 struct DetectedGrid {
   Grid grid;                            // the one with the fewest levels
-  Granularity granularity;              // the coarsest: row, 128, 64 or 32
+  Granularity granularity;              // the coarsest: row, 256, 128, 64 or 32
   double exact_fraction;                // of the groups that lie on it, bit for bit but for signs of zeros
   ScaleFormat scale_format;             // fp32 unless every scale is known to fit a narrower one
   std::optional<ScaleRule> scale_rule;  // one that gives back every value when quantizing again
