@@ -45,6 +45,14 @@ def gguf_file():
     return out + bytes(-len(out) % 8) + data
 
 
+def llama2c_file(version):
+    sizes = [4, 2, 1, 2, 1, 3, 2]  # dim, hidden, layers, heads, key heads, vocabulary, length
+    weights = 4 * (3 * 4 + 4 + 16 + 8 + 8 + 16 + 4 + 3 * 8 + 4)
+    if version == 0:
+        return struct.pack("<7i", *sizes) + bytes(weights + 4 * 2 * 2)
+    return (struct.pack("<Ii7iB", 0x616B3432, 1, *sizes, 1) + bytes(219)) + bytes(weights)
+
+
 def shard(vocabulary, tokens, ends, fingerprint):
     width = 2 if vocabulary <= 65536 else 4
     out = b"DETENTTK" + struct.pack("<IIQQ", 1, width, vocabulary, len(fingerprint)) + fingerprint
@@ -65,6 +73,8 @@ def main():
                                           b"012345678"))
     put("gguf", "all", gguf_file())
     put("gguf", "empty", b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
+    put("llama2c", "v0", llama2c_file(0))
+    put("llama2c", "v1", llama2c_file(1))
     put("token_shard", "narrow", shard(300, [1, 2, 299], [2, 3], b"source"))
     put("token_shard", "wide", shard(70000, [69999], [], b""))
     lines = b'{"text":"a\\n","id":[1,{"b":null}]}\n\n{"text":"\\u00e9"}\r\n'
