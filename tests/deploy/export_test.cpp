@@ -42,16 +42,15 @@ std::vector<QuantSpec> specs_to_ship() {
 
 // Groups that need rows of 256.
 std::vector<QuantSpec> wide_specs_to_ship() {
-  std::vector<QuantSpec> specs;
-  for (const Grid& grid : every_grid()) {
-    if (grid.level_count() > 4) continue;
-    for (const char* group : {"128", "256", "row", "tensor"})
-      specs.push_back({grid, parse_granularity(group), any_rule(grid), ScaleFormat::kFp16});
-    specs.push_back({grid, parse_granularity("256"), ScaleRule::kLearned, ScaleFormat::kFp16});
-    if (rule_fits(grid, ScaleRule::kMean))
-      specs.push_back({grid, parse_granularity("256"), ScaleRule::kMean, ScaleFormat::kFp16Bf16});
-  }
-  return specs;
+  return {spec("binary", 1, "128", ScaleRule::kMean),
+          spec("binary", 1, "row", ScaleRule::kLearned),
+          spec("binary", 1, "tensor", ScaleRule::kAbsmax),
+          spec("midrise", 1, "128", ScaleRule::kAbsmaxFull),
+          spec("midrise", 1, "256", ScaleRule::kLearned),
+          spec("ternary", 2, "128", ScaleRule::kAbsmax),
+          spec("ternary", 2, "256", ScaleRule::kMean),
+          spec("ternary", 2, "row", ScaleRule::kLearned),
+          spec("ternary", 2, "tensor", ScaleRule::kMean, ScaleFormat::kFp16Bf16)};
 }
 
 TEST(Export, EveryAcceptedPairOfGridAndTargetIsBitEqual) {

@@ -57,7 +57,9 @@ inline LlamaConfig tiny_config() {
 // Rows of 256: whole blocks of every type.
 inline LlamaConfig wide_config() {
   LlamaConfig config = tiny_config();
+  config.vocab_size = 32;
   config.hidden_size = config.intermediate_size = 256;
+  config.num_key_value_heads = 1;
   return config;
 }
 
