@@ -56,7 +56,7 @@ std::vector<QuantSpec> wide_specs_to_ship() {
 TEST(Export, EveryAcceptedPairOfGridAndTargetIsBitEqual) {
   const TemporaryFolder folder;
   std::map<std::string, int> accepted;
-  const auto ship = [&](const QuantSpec& asked, const LlamaConfig& config) {
+  const auto ship = [&](const QuantSpec& asked, const DecoderConfig& config) {
     const ShippedModel model = tiny_model(asked, Storage::kF16, config);
     for (const auto& target : export_targets()) {
       SCOPED_TRACE(asked.name() + " -> " + target->name());
@@ -103,7 +103,7 @@ TEST(Export, ShapesOfLlama) {
   for (const int64_t kv : {1, 2, 4})
     for (const bool tied : {false, true})
       for (const int64_t head_dim : {16, 32}) {
-        LlamaConfig config = tiny_config();
+        DecoderConfig config = tiny_config();
         config.num_key_value_heads = kv;
         config.head_dim = head_dim;
         config.num_hidden_layers = 2;
@@ -183,7 +183,7 @@ TEST(Export, ZerosOfBothSignsInAPlainModelAreNamed) {
 }
 
 TEST(Export, RoundingRefusesRowsThatAreNoWholeBlocks) {
-  LlamaConfig config = tiny_config();
+  DecoderConfig config = tiny_config();
   config.intermediate_size = 48;
   EXPECT_THAT(error_of([&] {
                 round_to_target(tiny_model(std::nullopt, Storage::kF32, config), find_export_target("gguf:q4_0"));

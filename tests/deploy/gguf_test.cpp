@@ -12,7 +12,7 @@ namespace {
 using testing::HasSubstr;
 
 TEST(GgufNames, BothWays) {
-  LlamaConfig config = tiny_config();
+  DecoderConfig config = tiny_config();
   config.num_hidden_layers = 12;
   for (const std::string& name : llama_tensor_names(config)) EXPECT_EQ(from_gguf_name(*to_gguf_name(name)), name);
   EXPECT_EQ(to_gguf_name("model.layers.11.self_attn.o_proj.weight"), "blk.11.attn_output.weight");
@@ -25,7 +25,7 @@ TEST(GgufNames, BothWays) {
 
 // The converter's own words: reshape(heads, 2, d / 2, ...).swapaxes(1, 2).
 TEST(GgufRows, OrderIsTheConvertersPermutation) {
-  const LlamaConfig config = tiny_config();
+  const DecoderConfig config = tiny_config();
   const int64_t d = config.head_size();
   for (const auto& [name, heads] : {std::pair{"model.layers.0.self_attn.q_proj.weight", config.num_attention_heads},
                                     std::pair{"model.layers.0.self_attn.k_proj.weight", config.kv_heads()}}) {

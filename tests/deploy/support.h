@@ -42,8 +42,8 @@ inline ScaleRule any_rule(const Grid& grid) {
   return rule_fits(grid, ScaleRule::kAbsmax) ? ScaleRule::kAbsmax : ScaleRule::kAbsmaxFull;
 }
 
-inline LlamaConfig tiny_config() {
-  LlamaConfig config;
+inline DecoderConfig tiny_config() {
+  DecoderConfig config;
   config.vocab_size = 257;
   config.hidden_size = 64;
   config.intermediate_size = 128;
@@ -55,15 +55,15 @@ inline LlamaConfig tiny_config() {
 }
 
 // Rows of 256: whole blocks of every type.
-inline LlamaConfig wide_config() {
-  LlamaConfig config = tiny_config();
+inline DecoderConfig wide_config() {
+  DecoderConfig config = tiny_config();
   config.vocab_size = 32;
   config.hidden_size = config.intermediate_size = 256;
   config.num_key_value_heads = 1;
   return config;
 }
 
-inline std::vector<int64_t> shape_of(const std::string& name, const LlamaConfig& config) {
+inline std::vector<int64_t> shape_of(const std::string& name, const DecoderConfig& config) {
   const int64_t q = config.num_attention_heads * config.head_size(), kv = config.kv_heads() * config.head_size();
   if (name.ends_with("norm.weight")) return {config.hidden_size};
   if (name.ends_with("q_proj.weight")) return {q, config.hidden_size};
@@ -87,7 +87,7 @@ inline at::Tensor random_tensor(const std::vector<int64_t>& shape, std::mt19937&
 
 // Every projection on the grid, the rest as stored; without a grid a plain float model.
 inline ShippedModel tiny_model(const std::optional<QuantSpec>& grid, Storage storage = Storage::kF32,
-                               const LlamaConfig& config = tiny_config()) {
+                               const DecoderConfig& config = tiny_config()) {
   std::mt19937 random(1);
   ShippedModel model;
   model.config = to_json(config);

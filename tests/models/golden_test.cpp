@@ -1,7 +1,7 @@
-// The Llama model against transformers (tests/golden/llama): logits, loss and the gradient of every parameter.
+// The model against transformers (tests/golden/llama): logits, loss and the gradient of every parameter.
 #include <gtest/gtest.h>
 
-#include "detent/models/llama.h"
+#include "detent/models/causal_lm.h"
 #include "tests/support/bits.h"
 #include "tests/support/golden.h"
 
@@ -16,11 +16,11 @@ const test::Golden& golden() {
 }
 
 // A model with the weights of a folder that transformers saved.
-Llama load(const std::string& folder) {
+CausalLm load(const std::string& folder) {
   const std::string path = "llama/" + folder;
   const io::MappedFile config(test::golden_path(path + "/config.json"));
   const std::string_view text(reinterpret_cast<const char*>(config.bytes().data()), config.bytes().size());
-  Llama model(llama_config_from_json(parse_json(text, path), path), 0);
+  CausalLm model(decoder_config_from_json(parse_json(text, path), path), 0);
   const test::Golden weights(path + "/model.safetensors");
   std::vector<std::string> left = weights.names();
   for (const nn::Slot& slot : model.slots()) {
@@ -51,7 +51,7 @@ TEST_P(LlamaGolden, LogitsAndLoss) {
 
 TEST_P(LlamaGolden, GradientsOfEveryParameter) {
   if (!GetParam().at("gradients").get<bool>()) GTEST_SKIP() << "no gradients stored for this model";
-  Llama model = load(GetParam().at("folder"));
+  CausalLm model = load(GetParam().at("folder"));
   const at::Tensor ids = golden().of(GetParam(), "input_ids");
   loss_of(model.logits(ids), ids).backward();
   double worst = 0;
@@ -65,7 +65,7 @@ TEST_P(LlamaGolden, GradientsOfEveryParameter) {
 
 // What comes later must not be seen: the logits of a prefix are those of the whole.
 TEST_P(LlamaGolden, AttentionIsCausal) {
-  Llama model = load(GetParam().at("folder"));
+  CausalLm model = load(GetParam().at("folder"));
   const at::Tensor ids = golden().of(GetParam(), "input_ids");
   const at::Tensor whole = model.logits(ids).narrow(1, 0, 7), prefix = model.logits(ids.narrow(1, 0, 7));
   EXPECT_LE(test::relative_error(prefix, whole), 1e-5);
@@ -76,7 +76,7 @@ INSTANTIATE_TEST_SUITE_P(All, LlamaGolden, testing::ValuesIn(golden().cases().ge
 
 TEST(LlamaParameters, CountIsTheSumOfTheSlots) {
   for (const json& entry : golden().cases()) {
-    Llama model = load(entry.at("folder"));
+    CausalLm model = load(entry.at("folder"));
     int64_t total = 0;
     for (const nn::Slot& slot : model.slots()) total += slot.parameter->numel();
     EXPECT_EQ(total, model.config().parameter_count());

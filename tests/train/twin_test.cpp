@@ -10,7 +10,7 @@
 #include <numeric>
 
 #include "detent/io/safetensors.h"
-#include "detent/models/llama.h"
+#include "detent/models/causal_lm.h"
 #include "detent/optim/optimizer.h"
 #include "detent/optim/schedule.h"
 #include "detent/qat/attach.h"
@@ -33,8 +33,8 @@ std::vector<T> values(const std::string& name) {
   return out;
 }
 
-LlamaConfig shape() {
-  LlamaConfig config;
+DecoderConfig shape() {
+  DecoderConfig config;
   config.hidden_size = 64;
   config.intermediate_size = 192;
   config.num_hidden_layers = 2;
@@ -71,7 +71,7 @@ struct TwinRun {
 };
 
 TwinRun run_case(const nlohmann::json& c) {
-  Llama model(shape(), 0);
+  CausalLm model(shape(), 0);
   for (const nn::Slot& slot : model.slots()) {
     const std::vector<float> start = values<float>("init." + slot.name);
     std::memcpy(slot.parameter->mutable_data_ptr<float>(), start.data(), 4 * start.size());

@@ -76,7 +76,7 @@ std::optional<std::string> from_gguf_name(const std::string& name) {
   return translate(name, &NamePair::gguf, &NamePair::hugging_face, kBlock, kLayer);
 }
 
-std::vector<std::string> llama_tensor_names(const LlamaConfig& config) {
+std::vector<std::string> llama_tensor_names(const DecoderConfig& config) {
   std::vector<std::string> names = {kWhole[0].hugging_face};
   for (int64_t i = 0; i < config.num_hidden_layers; ++i)
     for (const NamePair& pair : kInBlock) names.push_back(fmt::format("{}{}.{}", kLayer, i, pair.hugging_face));
@@ -85,7 +85,7 @@ std::vector<std::string> llama_tensor_names(const LlamaConfig& config) {
   return names;
 }
 
-std::vector<int64_t> gguf_row_order(const std::string& name, const LlamaConfig& config) {
+std::vector<int64_t> gguf_row_order(const std::string& name, const DecoderConfig& config) {
   int64_t heads = 0;
   if (name.ends_with(".self_attn.q_proj.weight")) heads = config.num_attention_heads;
   if (name.ends_with(".self_attn.k_proj.weight")) heads = config.kv_heads();
@@ -98,7 +98,7 @@ std::vector<int64_t> gguf_row_order(const std::string& name, const LlamaConfig& 
   return order;
 }
 
-std::vector<io::GgufKeyValue> llama_metadata(const LlamaConfig& config, const std::string& model_name,
+std::vector<io::GgufKeyValue> llama_metadata(const DecoderConfig& config, const std::string& model_name,
                                              uint32_t file_type) {
   const auto size = [](int64_t value) { return static_cast<uint32_t>(value); };
   return {{"general.architecture", std::string("llama")},
@@ -121,9 +121,9 @@ std::vector<io::GgufKeyValue> llama_metadata(const LlamaConfig& config, const st
           {"llama.rope.freq_base", static_cast<float>(config.rope_theta)}};
 }
 
-LlamaConfig llama_config_from_gguf(const io::GgufReader& file, const std::string& source) {
+DecoderConfig llama_config_from_gguf(const io::GgufReader& file, const std::string& source) {
   check_keys(file, source);
-  LlamaConfig config;
+  DecoderConfig config;
   int64_t* const sizes[] = {&config.max_position_embeddings, &config.hidden_size,         &config.num_hidden_layers,
                             &config.intermediate_size,       &config.num_attention_heads, &config.vocab_size};
   for (size_t i = 0; i < std::size(sizes); ++i) *sizes[i] = file.get<uint32_t>(kSizeKeys[i]);

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "detent/architectures/decoder_config.h"
 #include "detent/io/gguf.h"
-#include "detent/models/llama_config.h"
 
 namespace detent {
 
@@ -16,17 +16,17 @@ std::optional<std::string> to_gguf_name(const std::string& name);
 std::optional<std::string> from_gguf_name(const std::string& name);
 
 // Every tensor of the model by its Hugging Face name, in the order in which the file holds them.
-std::vector<std::string> llama_tensor_names(const LlamaConfig& config);
+std::vector<std::string> llama_tensor_names(const DecoderConfig& config);
 
 // Row i of the file's tensor is row order[i] of Hugging Face's; empty: as it is. llama.cpp rotates neighbouring pairs
 // where transformers rotates halves, so the rows of q and k are interleaved head by head.
-std::vector<int64_t> gguf_row_order(const std::string& name, const LlamaConfig& config);
+std::vector<int64_t> gguf_row_order(const std::string& name, const DecoderConfig& config);
 
 // Everything but the tokenizer. `model_name` and the sizes in it are for people; file_type is llama.cpp's number.
-std::vector<io::GgufKeyValue> llama_metadata(const LlamaConfig& config, const std::string& model_name,
+std::vector<io::GgufKeyValue> llama_metadata(const DecoderConfig& config, const std::string& model_name,
                                              uint32_t file_type);
 // The config that metadata stands for. Fails, naming file and key, on what is missing or would change the maths and is
 // not handled.
-LlamaConfig llama_config_from_gguf(const io::GgufReader& file, const std::string& source);
+DecoderConfig llama_config_from_gguf(const io::GgufReader& file, const std::string& source);
 
 }  // namespace detent

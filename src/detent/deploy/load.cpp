@@ -24,7 +24,7 @@ ShippedModel load_gguf(const fs::path& path) {
     if (!at::isfinite(model.tensors[name].value).all().item<bool>())
       fail("{}: tensor '{}' holds values that are not finite", path.string(), name);
   }
-  check_names(model, llama_tensor_names(llama_config_from_json(model.config, path.string())));
+  check_names(model, llama_tensor_names(decoder_config_from_json(model.config, path.string())));
   return model;
 }
 

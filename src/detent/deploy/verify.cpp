@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "detent/architectures/decoder_config.h"
 #include "detent/base/error.h"
 #include "detent/deploy/weight_file.h"
 #include "detent/io/sha256.h"
-#include "detent/models/llama_config.h"
 
 namespace detent {
 
@@ -45,8 +45,8 @@ bool may_be_missing(const ShippedModel& model, const std::string& name) {
 std::vector<std::string> compare_configs(const WeightFile& file, const ShippedModel& model) {
   const auto config = file.config();
   if (!config || model.config.value("model_type", "") != "llama") return {};
-  const nlohmann::json held = to_json(llama_config_from_json(*config, "the file")),
-                       wanted = to_json(llama_config_from_json(model.config, "the model"));
+  const nlohmann::json held = to_json(decoder_config_from_json(*config, "the file")),
+                       wanted = to_json(decoder_config_from_json(model.config, "the model"));
   std::vector<std::string> differences;
   for (const auto& [key, value] : wanted.items()) {
     const bool equal = value.is_number_float() ? value.get<float>() == held[key].get<float>() : value == held[key];

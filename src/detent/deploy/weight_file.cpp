@@ -52,7 +52,7 @@ class GgufWeights : public WeightFile {
  private:
   fs::path path_;
   io::GgufReader file_;
-  std::optional<LlamaConfig> llama_;
+  std::optional<DecoderConfig> llama_;
   std::string problem_;
   std::vector<StoredTensor> tensors_;
 };

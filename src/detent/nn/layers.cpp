@@ -13,7 +13,7 @@ at::Tensor RmsNorm::forward(const at::Tensor& x) const {
 
 Slot slot(Linear& layer, Role role) { return {layer.name, role, &layer.weight, &layer.rule, nullptr}; }
 Slot slot(Embedding& layer) { return {layer.name, Role::kEmbedding, &layer.weight, nullptr, &layer.rule}; }
-Slot slot(RmsNorm& layer) { return {layer.name, Role::kNorm, &layer.weight, nullptr, &layer.rule}; }
+Slot slot(RmsNorm& layer) { return {layer.name, Role::kVector, &layer.weight, nullptr, &layer.rule}; }
 
 void Rope::extend(int64_t length) {
   const at::Tensor exponent = at::arange(0, head_size_, 2, at::kFloat) / static_cast<double>(head_size_);
@@ -31,9 +31,14 @@ at::Tensor Rope::apply(const at::Tensor& x) {
   return at::cat({first * cos - second * sin, second * cos + first * sin}, 3);
 }
 
-at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  return at::scaled_dot_product_attention(q, k, v, {}, 0.0, /*is_causal=*/true, std::nullopt,
+at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& mask) {
+  const auto given = mask.defined() ? std::optional(mask) : std::nullopt;
+  return at::scaled_dot_product_attention(q, k, v, given, 0.0, /*is_causal=*/!given, std::nullopt,
                                           /*enable_gqa=*/q.size(1) != k.size(1));
+}
+
+at::Tensor segment_mask(const at::Tensor& segments) {
+  return segments.unsqueeze(2).eq(segments.unsqueeze(1)).tril_().unsqueeze(1);
 }
 
 }  // namespace detent::nn

@@ -10,8 +10,8 @@
 
 namespace detent::nn {
 
-// What a parameter is, for decay, quantization and storage.
-enum class Role { kProjection, kEmbedding, kHead, kNorm };
+// What a parameter is, for decay, quantization and storage. Vectors are norms and biases: never quantized.
+enum class Role { kProjection, kEmbedding, kHead, kVector };
 
 struct Linear {
   std::string name;   // of the weight, e.g. "model.layers.0.mlp.up_proj.weight"
@@ -60,7 +60,10 @@ class Rope {
   at::Tensor cos_, sin_;  // [length, head_size / 2]
 };
 
-// Causal self-attention. q [B, heads, T, d]; k, v [B, kv_heads, T, d], each shared by heads / kv_heads queries.
-at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
+// Causal self-attention. q [B, heads, T, d]; k, v [B, kv_heads, T, d], each shared by heads / kv_heads queries. `mask`,
+// bool [B or 1, 1, T, T], says which keys (last dimension) a position sees; undefined: those up to its own.
+at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& mask = {});
+// The mask that keeps causal attention inside documents: segments int64 [B, T] -> bool [B, 1, T, T].
+at::Tensor segment_mask(const at::Tensor& segments);
 
 }  // namespace detent::nn

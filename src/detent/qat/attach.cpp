@@ -86,12 +86,12 @@ QuantizedModel attach(const QuantOptions& options, const std::vector<nn::Slot>& 
   model.record.unquantized = parse_storage(options.unquantized);
   std::vector<std::string> names;
   for (const nn::Slot& slot : slots)
-    if (slot.role != nn::Role::kNorm) names.push_back(slot.name);
+    if (slot.role != nn::Role::kVector) names.push_back(slot.name);
   check_matches(options, names);
   uint32_t id = 0;
   for (const nn::Slot& slot : slots) {
     QuantizedLayer layer{slot, nullptr, nullptr};
-    const LayerQuant quant = slot.role == nn::Role::kNorm ? LayerQuant{} : layer_quant(options, slot.name);
+    const LayerQuant quant = slot.role == nn::Role::kVector ? LayerQuant{} : layer_quant(options, slot.name);
     std::optional<QuantSpec> weight, input;
     if (quant.weight) weight = to_spec(*quant.weight, "quant.weights");
     if (quant.input) input = to_spec(*quant.input, "quant.activations");

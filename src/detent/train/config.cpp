@@ -136,8 +136,8 @@ void drop_unused(TrainConfig& config, Node& node) {
 
 }  // namespace
 
-LlamaConfig new_model_config(const ModelOptions& o, int64_t tokenizer_vocab, int64_t sequence_length) {
-  LlamaConfig c;
+DecoderConfig new_model_config(const ModelOptions& o, int64_t tokenizer_vocab, int64_t sequence_length) {
+  DecoderConfig c;
   c.vocab_size = o.vocab_size.value_or(tokenizer_vocab);
   if (c.vocab_size < tokenizer_vocab)
     fail("model.vocab_size = {} is smaller than the tokenizer's {}; raise it or drop it", c.vocab_size,

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "detent/architectures/decoder_config.h"
 #include "detent/base/options.h"
 #include "detent/data/data_options.h"
-#include "detent/models/llama_config.h"
 #include "detent/optim/optimizer.h"
 #include "detent/optim/schedule.h"
 #include "detent/qat/alpha_blending.h"
@@ -44,7 +44,7 @@ struct ModelOptions {
   }
 };
 // The shape of a new model; vocab_size is the tokenizer's unless given.
-LlamaConfig new_model_config(const ModelOptions& options, int64_t tokenizer_vocab, int64_t sequence_length);
+DecoderConfig new_model_config(const ModelOptions& options, int64_t tokenizer_vocab, int64_t sequence_length);
 
 struct TrainOptions {
   int64_t steps = 2000, batch_size = 16, gradient_accumulation = 1, seed = 0, threads = 0, log_every = 10;

@@ -23,13 +23,13 @@ nlohmann::json to_json(const Evaluation& e) {
           {"bytes", e.bytes}, {"windows", e.windows},         {"dropped_windows", e.dropped}};
 }
 
-at::Tensor summed_loss(Llama& model, const Batch& batch) {
+at::Tensor summed_loss(CausalLm& model, const Batch& batch) {
   const at::Tensor logits = model.logits(ids_tensor(batch.inputs, batch));
   const at::Tensor targets = ids_tensor(batch.targets, batch).view(-1);
   return at::cross_entropy_loss(logits.view({-1, logits.size(-1)}), targets, {}, at::Reduction::Sum, kNotScored);
 }
 
-Evaluation evaluate(Llama& model, const EvalWindows& windows, int64_t batch_size, const EvalProgress& progress) {
+Evaluation evaluate(CausalLm& model, const EvalWindows& windows, int64_t batch_size, const EvalProgress& progress) {
   if (windows.size() == 0) fail("the evaluation data holds no window of two tokens; give it more text");
   const at::NoGradGuard guard;
   Evaluation result;

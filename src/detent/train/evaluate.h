@@ -5,7 +5,7 @@
 
 #include "detent/data/batch.h"
 #include "detent/data/eval_windows.h"
-#include "detent/models/llama.h"
+#include "detent/models/causal_lm.h"
 
 namespace detent {
 
@@ -18,9 +18,9 @@ struct Evaluation {
 nlohmann::json to_json(const Evaluation& evaluation);
 
 using EvalProgress = std::function<void(int64_t done, int64_t total)>;
-Evaluation evaluate(Llama& model, const EvalWindows& windows, int64_t batch_size, const EvalProgress& progress = {});
+Evaluation evaluate(CausalLm& model, const EvalWindows& windows, int64_t batch_size, const EvalProgress& progress = {});
 
 // Sum of the cross-entropies of all scored targets, as a scalar float32 with a graph.
-at::Tensor summed_loss(Llama& model, const Batch& batch);
+at::Tensor summed_loss(CausalLm& model, const Batch& batch);
 
 }  // namespace detent

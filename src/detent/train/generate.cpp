@@ -15,7 +15,7 @@ namespace {
 
 constexpr uint32_t kSamplingStream = 0x67656e65;  // "gene"
 
-std::vector<float> next_logits(Llama& model, const std::vector<int32_t>& ids) {
+std::vector<float> next_logits(CausalLm& model, const std::vector<int32_t>& ids) {
   const int64_t limit = model.config().max_position_embeddings;
   const size_t first = ids.size() > static_cast<size_t>(limit) ? ids.size() - static_cast<size_t>(limit) : 0;
   const std::vector<int64_t> window(ids.begin() + static_cast<int64_t>(first), ids.end());
@@ -45,7 +45,7 @@ int32_t sample(const std::vector<float>& logits, const GenerateOptions& options,
 
 }  // namespace
 
-std::vector<int32_t> generate(Llama& model, const std::vector<int32_t>& prompt, int32_t end_of_text,
+std::vector<int32_t> generate(CausalLm& model, const std::vector<int32_t>& prompt, int32_t end_of_text,
                               const GenerateOptions& options, const std::function<void(int32_t)>& on_token) {
   if (prompt.empty()) fail("--prompt is empty; give at least one character to go on from");
   const at::NoGradGuard guard;

@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "detent/data/tokenizer.h"
-#include "detent/models/llama.h"
+#include "detent/models/causal_lm.h"
 
 namespace detent {
 
@@ -16,7 +16,7 @@ struct GenerateOptions {
 };
 
 // Ids that follow prompt; ends early at the end-of-text id. Each id is handed to on_token as it comes.
-std::vector<int32_t> generate(Llama& model, const std::vector<int32_t>& prompt, int32_t end_of_text,
+std::vector<int32_t> generate(CausalLm& model, const std::vector<int32_t>& prompt, int32_t end_of_text,
                               const GenerateOptions& options, const std::function<void(int32_t)>& on_token);
 
 }  // namespace detent

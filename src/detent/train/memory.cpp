@@ -14,18 +14,18 @@ namespace {
 // LibTorch's libraries, its thread pool and the program itself, measured as the peak of a run of one tiny step.
 constexpr double kProgram = 260e6;
 
-LlamaConfig model_config(const TrainConfig& config) {
+DecoderConfig model_config(const TrainConfig& config) {
   if (config.model.from.empty())
     return new_model_config(config.model, make_tokenizer(config.data.tokenizer)->vocab_size(),
                             config.data.sequence_length);
   const std::string path = model_folder(config.model.from) + "/config.json";
   std::ifstream in(path);
-  return llama_config_from_json(nlohmann::json::parse(in, nullptr, false), path);
+  return decoder_config_from_json(nlohmann::json::parse(in, nullptr, false), path);
 }
 
-// Floats kept for backward by one token: what each layer's operations save, counted in models/llama.cpp, plus the
+// Floats kept for backward by one token: what each layer's operations save, counted in models/causal_lm.cpp, plus the
 // temporaries of the widest operation.
-double floats_per_token(const LlamaConfig& m, bool quantized_inputs) {
+double floats_per_token(const DecoderConfig& m, bool quantized_inputs) {
   const auto d = static_cast<double>(m.hidden_size), h = static_cast<double>(m.intermediate_size);
   const auto q = static_cast<double>(m.num_attention_heads * m.head_size());
   const auto kv = static_cast<double>(m.kv_heads() * m.head_size());
@@ -47,7 +47,7 @@ std::string MemoryEstimate::breakdown() const {
 }
 
 MemoryEstimate estimate_memory(const TrainConfig& config) {
-  const LlamaConfig model = model_config(config);
+  const DecoderConfig model = model_config(config);
   MemoryEstimate e;
   e.parameters = model.parameter_count();
   const double bytes = 4.0 * static_cast<double>(e.parameters);

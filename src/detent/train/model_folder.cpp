@@ -22,8 +22,8 @@ std::string model_folder(const std::string& path) {
 
 namespace {
 
-std::unique_ptr<Llama> model_with(const nlohmann::json& config, TensorMap weights, const std::string& source) {
-  auto model = std::make_unique<Llama>(llama_config_from_json(config, source + "/config.json"), 0);
+std::unique_ptr<CausalLm> model_with(const nlohmann::json& config, TensorMap weights, const std::string& source) {
+  auto model = std::make_unique<CausalLm>(decoder_config_from_json(config, source + "/config.json"), 0);
   TensorMap live;
   for (const nn::Slot& slot : model->slots()) live[slot.name] = *slot.parameter;
   // Some writers store the tied head a second time.
@@ -34,7 +34,7 @@ std::unique_ptr<Llama> model_with(const nlohmann::json& config, TensorMap weight
 
 }  // namespace
 
-std::unique_ptr<Llama> load_latent_model(const std::string& folder) {
+std::unique_ptr<CausalLm> load_latent_model(const std::string& folder) {
   check_files(folder);
   std::ifstream in(fs::path(folder) / "config.json");
   const nlohmann::json config = nlohmann::json::parse(in, nullptr, false);

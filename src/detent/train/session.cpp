@@ -35,7 +35,7 @@ void Session::check(const TrainConfig& config) { const Session session(config); 
 void Session::build_model() {
   const auto seed = static_cast<uint64_t>(config.train.seed);
   if (config.model.from.empty()) {
-    model = std::make_unique<Llama>(
+    model = std::make_unique<CausalLm>(
         new_model_config(config.model, tokenizer->vocab_size(), config.data.sequence_length), seed);
   } else {
     const std::string folder = model_folder(config.model.from);

@@ -7,7 +7,7 @@
 #include "detent/data/corpus.h"
 #include "detent/data/eval_windows.h"
 #include "detent/data/loader.h"
-#include "detent/models/llama.h"
+#include "detent/models/causal_lm.h"
 #include "detent/train/checkpoint.h"
 #include "detent/train/config.h"
 #include "detent/train/method_schedule.h"
@@ -26,7 +26,7 @@ class Session {
 
   TrainConfig config;
   std::unique_ptr<Tokenizer> tokenizer;
-  std::unique_ptr<Llama> model;
+  std::unique_ptr<CausalLm> model;
   QuantizedModel quantized;
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<MethodSchedule> methods;

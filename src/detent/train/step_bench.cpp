@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "detent/base/error.h"
-#include "detent/models/llama.h"
+#include "detent/models/causal_lm.h"
 #include "detent/optim/optimizer.h"
 #include "detent/qat/attach.h"
 #include "detent/train/config.h"
@@ -43,7 +43,7 @@ struct Times {
 // One model with its quantizers and optimizer, ready to step on a fixed batch.
 class Arm {
  public:
-  Arm(const std::string& preset, const LlamaConfig& config, const Batch& batch) : model_(config, 1), batch_(batch) {
+  Arm(const std::string& preset, const DecoderConfig& config, const Batch& batch) : model_(config, 1), batch_(batch) {
     for (const nn::Slot& slot : model_.slots()) slot.parameter->set_requires_grad(true);
     if (!preset.empty()) {
       Node node = parse_yaml("{preset: " + preset + "}", "preset");
@@ -85,7 +85,7 @@ class Arm {
   }
 
  private:
-  Llama model_;
+  CausalLm model_;
   Batch batch_;
   QuantizedModel quantized_;
   std::unique_ptr<Optimizer> optimizer_;
@@ -125,7 +125,7 @@ void take(Samples& into, Arm& arm, const Samples& baseline, bool is_baseline) {
 
 std::vector<StepBenchRow> bench_steps(bool quick) {
   const std::vector<std::string> presets = {"", "q4_0", "q2_0", "quest_w4a4"};
-  LlamaConfig config;
+  DecoderConfig config;
   config.hidden_size = quick ? 64 : 128;
   config.intermediate_size = 3 * config.hidden_size;
   const int64_t rows = quick ? 4 : 16, columns = quick ? 64 : 256;

@@ -1,4 +1,4 @@
-#include "detent/models/llama.h"
+#include "detent/models/causal_lm.h"
 
 #include <ATen/ATen.h>
 
@@ -8,14 +8,14 @@
 
 namespace detent {
 
-Llama::Llama(const LlamaConfig& config, uint64_t seed)
+CausalLm::CausalLm(const DecoderConfig& config, uint64_t seed)
     : config_(config), rope_(config.head_size(), config.rope_theta), blocks_(config.num_hidden_layers) {
   config_.check();
   name_parameters();
   initialise(seed);
 }
 
-void Llama::name_parameters() {
+void CausalLm::name_parameters() {
   embedding_.name = "model.embed_tokens.weight";
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const std::string at = "model.layers." + std::to_string(i) + ".";
@@ -36,7 +36,7 @@ void Llama::name_parameters() {
   head_.name = "lm_head.weight";
 }
 
-void Llama::initialise(uint64_t seed) {
+void CausalLm::initialise(uint64_t seed) {
   uint32_t tensor = 0;
   const auto normal = [&](std::vector<int64_t> shape, double deviation) {
     return ops::add_gaussian(at::zeros(shape, at::kFloat), static_cast<float>(deviation), {seed, tensor++, 0});
@@ -63,7 +63,7 @@ void Llama::initialise(uint64_t seed) {
   if (!config_.tie_word_embeddings) head_.weight = normal({config_.vocab_size, d}, deviation);
 }
 
-std::vector<nn::Slot> Llama::slots() {
+std::vector<nn::Slot> CausalLm::slots() {
   std::vector<nn::Slot> all{nn::slot(embedding_)};
   for (Block& b : blocks_) {
     all.push_back(nn::slot(b.input_norm));
@@ -76,30 +76,31 @@ std::vector<nn::Slot> Llama::slots() {
   return all;
 }
 
-at::Tensor Llama::attention(Block& block, const at::Tensor& x) {
+at::Tensor CausalLm::attention(Block& block, const at::Tensor& x, const at::Tensor& mask) {
   const int64_t batch = x.size(0), length = x.size(1), size = config_.head_size();
   const auto heads = [&](const at::Tensor& projected) {
     return projected.view({batch, length, -1, size}).transpose(1, 2);  // [B, heads, T, d]
   };
   const at::Tensor q = rope_.apply(heads(block.q.forward(x)));
   const at::Tensor k = rope_.apply(heads(block.k.forward(x)));
-  const at::Tensor mixed = nn::causal_attention(q, k, heads(block.v.forward(x)));
+  const at::Tensor mixed = nn::causal_attention(q, k, heads(block.v.forward(x)), mask);
   return block.o.forward(mixed.transpose(1, 2).reshape({batch, length, -1}));
 }
 
-at::Tensor Llama::hidden(const at::Tensor& embedded) {
+at::Tensor CausalLm::hidden(const at::Tensor& embedded, const at::Tensor& mask) {
   at::Tensor x = embedded;
   for (Block& block : blocks_) {
-    x = x + attention(block, block.input_norm.forward(x));
+    x = x + attention(block, block.input_norm.forward(x), mask);
     const at::Tensor y = block.post_norm.forward(x);
     x = x + block.down.forward(at::silu(block.gate.forward(y)) * block.up.forward(y));
   }
   return final_norm_.forward(x);
 }
 
-at::Tensor Llama::logits(const at::Tensor& ids) {
+at::Tensor CausalLm::logits(const at::Tensor& ids, const at::Tensor& segments) {
+  const at::Tensor mask = segments.defined() ? nn::segment_mask(segments) : at::Tensor();
   const at::Tensor table = embedding_.value();
-  const at::Tensor x = hidden(at::embedding(table, ids));
+  const at::Tensor x = hidden(at::embedding(table, ids), mask);
   return config_.tie_word_embeddings ? at::linear(x, table) : head_.forward(x);
 }
 

@@ -1,4 +1,4 @@
-// Hugging Face config.json of a Llama model. An allow-list: a key that changes the maths and is not handled stops.
+// Hugging Face config.json of a decoder. An allow-list: a key that changes the maths and is not handled stops.
 #pragma once
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -7,7 +7,7 @@
 
 namespace detent {
 
-struct LlamaConfig {
+struct DecoderConfig {
   int64_t vocab_size = 257, hidden_size = 64, intermediate_size = 192, num_hidden_layers = 4;
   int64_t num_attention_heads = 4, num_key_value_heads = 0;  // 0: as many as heads
   int64_t head_dim = 0;                                      // 0: hidden_size / num_attention_heads
@@ -21,7 +21,7 @@ struct LlamaConfig {
   void check() const;  // sizes that do not fit together
 };
 // `source` is named in messages. Keys of no consequence are passed over; unknown ones are refused.
-LlamaConfig llama_config_from_json(const nlohmann::json& json, const std::string& source);
-nlohmann::json to_json(const LlamaConfig& config);
+DecoderConfig decoder_config_from_json(const nlohmann::json& json, const std::string& source);
+nlohmann::json to_json(const DecoderConfig& config);
 
 }  // namespace detent

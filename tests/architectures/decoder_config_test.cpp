@@ -1,5 +1,5 @@
 // config.json of a Llama model: what is read, what is passed over and what is refused by name.
-#include "detent/models/llama_config.h"
+#include "detent/architectures/decoder_config.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,18 +18,18 @@ json minimal() {
           {"intermediate_size", 192}, {"num_hidden_layers", 2}, {"num_attention_heads", 4}};
 }
 
-LlamaConfig with(const std::string& key, const json& value) {
+DecoderConfig with(const std::string& key, const json& value) {
   json config = minimal();
   config[key] = value;
-  return llama_config_from_json(config, "config.json");
+  return decoder_config_from_json(config, "config.json");
 }
 std::string refusal(const std::string& key, const json& value) {
   return error_of([&] { with(key, value); });
 }
 
-// Keys that are absent mean what they mean to transformers' LlamaConfig.
-TEST(LlamaConfig, DefaultsAreThoseOfTransformers) {
-  const LlamaConfig config = llama_config_from_json(minimal(), "config.json");
+// Keys that are absent mean what they mean to transformers' DecoderConfig.
+TEST(DecoderConfig, DefaultsAreThoseOfTransformers) {
+  const DecoderConfig config = decoder_config_from_json(minimal(), "config.json");
   EXPECT_EQ(config.kv_heads(), 4);
   EXPECT_EQ(config.head_size(), 16);
   EXPECT_EQ(config.rms_norm_eps, 1e-6);
@@ -38,12 +38,12 @@ TEST(LlamaConfig, DefaultsAreThoseOfTransformers) {
   EXPECT_FALSE(config.tie_word_embeddings);
 }
 
-TEST(LlamaConfig, BothSpellingsOfTheRotaryBase) {
+TEST(DecoderConfig, BothSpellingsOfTheRotaryBase) {
   EXPECT_EQ(with("rope_theta", 500000).rope_theta, 500000);
   EXPECT_EQ(with("rope_parameters", {{"rope_theta", 2e4}, {"rope_type", "default"}}).rope_theta, 2e4);
 }
 
-TEST(LlamaConfig, KeysThatChangeTheMathsAreRefusedByName) {
+TEST(DecoderConfig, KeysThatChangeTheMathsAreRefusedByName) {
   const std::pair<const char*, json> cases[] = {{"rope_scaling", {{"type", "linear"}, {"factor", 2.0}}},
                                                 {"attention_bias", true},
                                                 {"mlp_bias", true},
@@ -60,7 +60,7 @@ TEST(LlamaConfig, KeysThatChangeTheMathsAreRefusedByName) {
   EXPECT_THAT(refusal("model_type", "mistral"), HasSubstr("mistral"));
 }
 
-TEST(LlamaConfig, TheSameKeysWithHarmlessValuesPass) {
+TEST(DecoderConfig, TheSameKeysWithHarmlessValuesPass) {
   const std::pair<const char*, json> cases[] = {
       {"rope_scaling", nullptr},   {"attention_bias", false},   {"mlp_bias", false},
       {"hidden_act", "silu"},      {"rope_interleaved", false}, {"use_cache", true},
@@ -68,22 +68,22 @@ TEST(LlamaConfig, TheSameKeysWithHarmlessValuesPass) {
   for (const auto& [key, value] : cases) EXPECT_NO_THROW(with(key, value)) << key;
 }
 
-TEST(LlamaConfig, MissingAndMistypedKeysAreNamed) {
+TEST(DecoderConfig, MissingAndMistypedKeysAreNamed) {
   for (const char* key :
        {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"}) {
     json config = minimal();
     config.erase(key);
-    EXPECT_THAT(error_of([&] { llama_config_from_json(config, "config.json"); }), HasSubstr(key));
+    EXPECT_THAT(error_of([&] { decoder_config_from_json(config, "config.json"); }), HasSubstr(key));
     EXPECT_THAT(refusal(key, "64"), HasSubstr(key));
     EXPECT_THAT(refusal(key, 64.5), HasSubstr(key));
     EXPECT_THAT(refusal(key, -1), HasSubstr(key));
   }
   EXPECT_THAT(refusal("tie_word_embeddings", 1), HasSubstr("tie_word_embeddings"));
-  EXPECT_THAT(error_of([] { llama_config_from_json(json::array(), "config.json"); }), HasSubstr("config.json"));
-  EXPECT_THAT(error_of([] { llama_config_from_json(json::object(), "config.json"); }), HasSubstr("model_type"));
+  EXPECT_THAT(error_of([] { decoder_config_from_json(json::array(), "config.json"); }), HasSubstr("config.json"));
+  EXPECT_THAT(error_of([] { decoder_config_from_json(json::object(), "config.json"); }), HasSubstr("model_type"));
 }
 
-TEST(LlamaConfig, SizesThatDoNotFitAreRefused) {
+TEST(DecoderConfig, SizesThatDoNotFitAreRefused) {
   EXPECT_THAT(refusal("num_attention_heads", 5), HasSubstr("not a multiple"));
   EXPECT_THAT(refusal("num_key_value_heads", 3), HasSubstr("num_key_value_heads"));
   EXPECT_THAT(refusal("head_dim", 7), HasSubstr("even"));
@@ -92,12 +92,12 @@ TEST(LlamaConfig, SizesThatDoNotFitAreRefused) {
   EXPECT_THAT(refusal("hidden_size", int64_t{1} << 40), HasSubstr("out of range"));
 }
 
-TEST(LlamaConfig, RoundTripsThroughJson) {
-  LlamaConfig config = with("head_dim", 32);
+TEST(DecoderConfig, RoundTripsThroughJson) {
+  DecoderConfig config = with("head_dim", 32);
   config.num_key_value_heads = 2;
   config.rope_theta = 5e5;
   config.tie_word_embeddings = true;
-  const LlamaConfig back = llama_config_from_json(to_json(config), "config.json");
+  const DecoderConfig back = decoder_config_from_json(to_json(config), "config.json");
   EXPECT_EQ(to_json(back), to_json(config));
 }
 

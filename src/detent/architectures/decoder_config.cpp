@@ -1,4 +1,4 @@
-#include "detent/models/llama_config.h"
+#include "detent/architectures/decoder_config.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,9 +11,9 @@ namespace {
 
 // Keys of config.json that name things, steer other programs or only matter for training elsewhere.
 const std::vector<std::string> kIgnored = {
-    "_name_or_path",     "architectures",   "bos_token_id",         "eos_token_id",      "pad_token_id",
-    "torch_dtype",       "dtype",           "transformers_version", "use_cache",         "model_type",
-    "attention_dropout", "pretraining_tp",  "return_dict",          "output_attentions", "output_hidden_states",
+    "_name_or_path",     "architectures",  "bos_token_id",         "eos_token_id",      "pad_token_id",
+    "torch_dtype",       "dtype",          "transformers_version", "use_cache",         "model_type",
+    "attention_dropout", "pretraining_tp", "return_dict",          "output_attentions", "output_hidden_states",
     "initializer_range", "is_llama_config"};
 
 // Keys that change the maths, with the only value this version handles.
@@ -22,12 +22,11 @@ struct Fixed {
   nlohmann::json allowed;
 };
 const std::vector<Fixed>& fixed_keys() {
-  static const std::vector<Fixed> keys = {
-      {"hidden_act", "silu"},
-      {"attention_bias", false},
-      {"mlp_bias", false},
-      {"rope_scaling", nullptr},
-      {"rope_interleaved", false}};
+  static const std::vector<Fixed> keys = {{"hidden_act", "silu"},
+                                          {"attention_bias", false},
+                                          {"mlp_bias", false},
+                                          {"rope_scaling", nullptr},
+                                          {"rope_interleaved", false}};
   return keys;
 }
 
@@ -46,7 +45,7 @@ void take(const nlohmann::json& json, const char* key, T& value, const std::stri
 }
 
 // The newer spelling: {"rope_parameters": {"rope_theta": 10000, "rope_type": "default"}}.
-void take_rope(const nlohmann::json& json, LlamaConfig& config, const std::string& source) {
+void take_rope(const nlohmann::json& json, DecoderConfig& config, const std::string& source) {
   const auto rope = json.find("rope_parameters");
   if (rope == json.end() || rope->is_null()) return;
   if (!rope->is_object()) fail("{}: 'rope_parameters' is not a block of keys", source);
@@ -79,13 +78,13 @@ void check_keys(const nlohmann::json& json, const std::string& source) {
 
 }  // namespace
 
-int64_t LlamaConfig::parameter_count() const {
+int64_t DecoderConfig::parameter_count() const {
   const int64_t q = num_attention_heads * head_size(), kv = kv_heads() * head_size();
   const int64_t layer = hidden_size * (2 * q + 2 * kv) + 3 * hidden_size * intermediate_size + 2 * hidden_size;
   return num_hidden_layers * layer + hidden_size + (tie_word_embeddings ? 1 : 2) * vocab_size * hidden_size;
 }
 
-void LlamaConfig::check() const {
+void DecoderConfig::check() const {
   constexpr int64_t kMost = int64_t{1} << 24;  // keeps every product of two sizes far from overflow
   const std::pair<const char*, int64_t> sizes[] = {{"vocab_size", vocab_size},
                                                    {"hidden_size", hidden_size},
@@ -107,13 +106,13 @@ void LlamaConfig::check() const {
     fail("[llama] rms_norm_eps {} and rope_theta {} must be positive numbers", rms_norm_eps, rope_theta);
 }
 
-LlamaConfig llama_config_from_json(const nlohmann::json& json, const std::string& source) {
+DecoderConfig decoder_config_from_json(const nlohmann::json& json, const std::string& source) {
   if (!json.is_object()) fail("{}: not a block of keys", source);
   if (json.value("model_type", nlohmann::json()) != "llama")
     fail("{}: model_type {} is not handled; this version loads llama", source,
          json.value("model_type", nlohmann::json()).dump());
   check_keys(json, source);
-  LlamaConfig config;
+  DecoderConfig config;
   config.rms_norm_eps = 1e-6;  // what transformers takes where the key is absent; new models have 1e-5
   take(json, "vocab_size", config.vocab_size, source, true);
   take(json, "hidden_size", config.hidden_size, source, true);
@@ -131,7 +130,7 @@ LlamaConfig llama_config_from_json(const nlohmann::json& json, const std::string
   return config;
 }
 
-nlohmann::json to_json(const LlamaConfig& config) {
+nlohmann::json to_json(const DecoderConfig& config) {
   return {{"architectures", {"LlamaForCausalLM"}},
           {"model_type", "llama"},
           {"vocab_size", config.vocab_size},
