@@ -20,10 +20,13 @@ class WithBos : public Tokenizer {
     return ids.size() == 1 && ids[0] == 257 ? "" : bytes_->decode(ids);
   }
   int64_t vocab_size() const override { return 258; }
-  int32_t end_of_text() const override { return bytes_->end_of_text(); }
+  std::optional<int32_t> token_id(std::string_view token) const override { return bytes_->token_id(token); }
+  bool is_special(int32_t id) const override { return id >= 256; }
   std::optional<int32_t> bos() const override { return 257; }
+  std::optional<int32_t> eos() const override { return bytes_->eos(); }
+  Vocabulary vocabulary() const override { return {}; }
   std::string name() const override { return "bytes with BOS"; }
-  std::vector<std::string> token_strings() const override { return {}; }
+  std::string fingerprint() const override { return name(); }
   void save(const std::string&) const override {}
 
  private:

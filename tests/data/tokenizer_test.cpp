@@ -32,6 +32,19 @@ TEST(ByteTokenizer, IdsAreTheBytes) {
   EXPECT_EQ(tokenizer->vocab_size(), 257);
   EXPECT_EQ(tokenizer->end_of_text(), 256);
   EXPECT_FALSE(tokenizer->bos().has_value());
+  EXPECT_EQ(tokenizer->eos(), 256);
+}
+
+TEST(ByteTokenizer, TokensAreFoundByTheirSpelling) {
+  const auto tokenizer = byte_tokenizer();
+  EXPECT_EQ(tokenizer->token_id(kEndOfText), 256);
+  EXPECT_EQ(tokenizer->token_id("Ġ"), ' ');
+  EXPECT_EQ(tokenizer->token_id("aa"), std::nullopt);
+  EXPECT_TRUE(tokenizer->is_special(256));
+  EXPECT_FALSE(tokenizer->is_special('a'));
+  EXPECT_EQ(tokenizer->piece('a'), "a");
+  EXPECT_EQ(tokenizer->vocabulary().types[256], TokenType::kControl);
+  EXPECT_EQ(tokenizer->vocabulary().types['a'], TokenType::kNormal);
 }
 
 TEST(ByteTokenizer, AnyBytesComeBack) {
@@ -57,7 +70,7 @@ TEST(ByteTokenizer, SpellsBytesAsGpt2) {
   EXPECT_EQ(gpt2_spelling(0xA0), "ł");
   EXPECT_EQ(gpt2_spelling(0xAD), "Ń");
   EXPECT_EQ(gpt2_spelling(0xFF), "ÿ");
-  const std::vector<std::string> strings = byte_tokenizer()->token_strings();
+  const std::vector<std::string> strings = byte_tokenizer()->vocabulary().tokens;
   ASSERT_EQ(strings.size(), 257u);
   EXPECT_EQ(strings['A'], "A");
   EXPECT_EQ(strings[256], kEndOfText);

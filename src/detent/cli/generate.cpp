@@ -30,7 +30,7 @@ int run(const Arguments& arguments) {
   const std::vector<int32_t> ids =
       generate(*inference.model, prompt, tokenizer->end_of_text(), arguments.options, [&](int32_t id) {
         if (arguments.json) return;
-        fmt::print("{}", tokenizer->decode(std::span(&id, 1)));
+        fmt::print("{}", tokenizer->piece(id));
         std::fflush(stdout);
       });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

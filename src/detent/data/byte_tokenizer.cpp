@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "detent/base/error.h"
 #include "detent/data/tokenizer.h"
 #include "detent/data/tokenizer_files.h"
@@ -7,6 +9,16 @@ namespace detent {
 namespace {
 
 constexpr int32_t kEndOfTextId = 256;
+
+const std::vector<std::string>& spellings() {
+  static const std::vector<std::string> all = [] {
+    std::vector<std::string> made;
+    for (int byte = 0; byte < 256; ++byte) made.push_back(gpt2_spelling(static_cast<uint8_t>(byte)));
+    made.emplace_back(kEndOfText);
+    return made;
+  }();
+  return all;
+}
 
 class ByteTokenizer : public Tokenizer {
  public:
@@ -26,18 +38,25 @@ class ByteTokenizer : public Tokenizer {
   }
 
   int64_t vocab_size() const override { return kEndOfTextId + 1; }
-  int32_t end_of_text() const override { return kEndOfTextId; }
+  std::optional<int32_t> token_id(std::string_view token) const override {
+    const std::vector<std::string>& all = spellings();
+    const auto found = std::find(all.begin(), all.end(), token);
+    return found == all.end() ? std::nullopt : std::optional(static_cast<int32_t>(found - all.begin()));
+  }
+  bool is_special(int32_t id) const override { return id == kEndOfTextId; }
   std::optional<int32_t> bos() const override { return std::nullopt; }
-  std::string name() const override { return "bytes"; }
+  std::optional<int32_t> eos() const override { return kEndOfTextId; }
 
-  std::vector<std::string> token_strings() const override {
-    std::vector<std::string> strings;
-    strings.reserve(vocab_size());
-    for (int byte = 0; byte < 256; ++byte) strings.push_back(gpt2_spelling(static_cast<uint8_t>(byte)));
-    strings.emplace_back(kEndOfText);
-    return strings;
+  Vocabulary vocabulary() const override {
+    Vocabulary vocabulary;
+    vocabulary.tokens = spellings();
+    vocabulary.types.assign(vocabulary.tokens.size(), TokenType::kNormal);
+    vocabulary.types[kEndOfTextId] = TokenType::kControl;
+    return vocabulary;
   }
 
+  std::string name() const override { return "bytes"; }
+  std::string fingerprint() const override { return "bytes"; }
   void save(const std::string& folder) const override { save_byte_level(*this, folder); }
 };
 

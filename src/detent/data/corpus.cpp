@@ -26,7 +26,8 @@ std::string fingerprint_of(const std::vector<fs::path>& files, const DataOptions
   for (const fs::path& file : files)
     list.push_back(
         {fs::canonical(file).string(), fs::file_size(file), fs::last_write_time(file).time_since_epoch().count()});
-  const nlohmann::json all{kLayout, tokenizer.name(), tokenizer.vocab_size(), options.field, options.separator, list};
+  const nlohmann::json all{kLayout,       tokenizer.fingerprint(), tokenizer.vocab_size(),
+                           options.field, options.separator,       list};
   const auto replace = nlohmann::json::error_handler_t::replace;  // a path may hold bytes that are not UTF-8
   return io::to_hex(io::sha256(io::as_bytes(all.dump(-1, ' ', false, replace))));
 }

@@ -23,7 +23,7 @@ std::shared_ptr<const Tokens> encode_documents(const std::vector<std::string>& d
 std::vector<int32_t> bytes_of_each_id(const Tokenizer& tokenizer) {
   std::vector<int32_t> bytes(tokenizer.vocab_size());
   for (int32_t id = 0; id < static_cast<int32_t>(bytes.size()); ++id)
-    bytes[id] = static_cast<int32_t>(tokenizer.decode({&id, 1}).size());
+    bytes[id] = static_cast<int32_t>(tokenizer.piece(id).size());
   return bytes;
 }
 

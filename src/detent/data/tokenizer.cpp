@@ -28,6 +28,11 @@ std::string gpt2_spelling(uint8_t byte) {
   return utf8(0x100 + others);
 }
 
+int32_t Tokenizer::end_of_text() const {
+  if (const auto id = eos()) return *id;
+  fail("the tokenizer {} names no end of text; put its eos_token into tokenizer_config.json beside it", name());
+}
+
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& name_or_path) {
   if (name_or_path == "bytes") return byte_tokenizer();
   fail("tokenizer '{}': only 'bytes' is supported so far; set data.tokenizer to bytes", name_or_path);

@@ -8,25 +8,39 @@
 #include <string_view>
 #include <vector>
 
+#include "detent/data/vocabulary.h"
+
 namespace detent {
 
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // The ids of text as it stands: no special token is added, and text that spells one is text.
+  // The ids of text without any that a template adds: Hugging Face's encode(text, add_special_tokens=False). Text that
+  // spells an added token ("<|eot_id|>") becomes that token; for bytes alone text stays text. Threads may share a
+  // tokenizer.
   virtual std::vector<int32_t> encode(std::string_view text) const = 0;
+  // With what the tokenizer's template adds, e.g. a BOS: Hugging Face's encode(text).
+  virtual std::vector<int32_t> encode_with_special(std::string_view text) const { return encode(text); }
   // The bytes of ids; special tokens have none. Any cut of ids is allowed, so a cut inside a character gives invalid
   // UTF-8. Fails on an id outside the vocabulary.
   virtual std::string decode(std::span<const int32_t> ids) const = 0;
+  // What id adds to a text that has begun: decode() of one id, but with the space that decode() drops at the start.
+  virtual std::string piece(int32_t id) const { return decode({&id, 1}); }
 
-  virtual int64_t vocab_size() const = 0;   // special tokens included
-  virtual int32_t end_of_text() const = 0;  // follows every document of a token shard
-  virtual std::optional<int32_t> bos() const = 0;
-  virtual std::string name() const = 0;  // what make_tokenizer takes
-  // One a token, in the printable spelling of GPT-2 (gpt2_spelling); special tokens as they are written.
-  virtual std::vector<std::string> token_strings() const = 0;
-  // Writes Hugging Face tokenizer files into an existing folder: transformers.AutoTokenizer opens it.
+  virtual int64_t vocab_size() const = 0;  // the largest id and one; special tokens included
+  // The token with exactly this spelling in the vocabulary or among the added tokens.
+  virtual std::optional<int32_t> token_id(std::string_view token) const = 0;
+  virtual bool is_special(int32_t id) const = 0;   // decode() gives it no bytes
+  virtual std::optional<int32_t> bos() const = 0;  // what the template puts first; none when it puts nothing
+  virtual std::optional<int32_t> eos() const = 0;  // ends a text, in the model's own words
+  int32_t end_of_text() const;  // eos(), which follows every document of a token shard; fails without
+  virtual Vocabulary vocabulary() const = 0;
+
+  virtual std::string name() const = 0;         // what make_tokenizer takes
+  virtual std::string fingerprint() const = 0;  // equal for equal ids of every text: goes into the name of a shard
+  // Writes Hugging Face tokenizer files into an existing folder: transformers.AutoTokenizer opens it. What was read
+  // from files is copied as it stands.
   virtual void save(const std::string& folder) const = 0;
 };
 

@@ -27,7 +27,7 @@ Json byte_level() {
 Json vocabulary(const Tokenizer& tokenizer) {
   Json ids = Json::object();
   int32_t id = 0;
-  for (const std::string& token : tokenizer.token_strings()) ids[token] = id++;
+  for (const std::string& token : tokenizer.vocabulary().tokens) ids[token] = id++;
   return ids;
 }
 
