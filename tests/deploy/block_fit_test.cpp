@@ -29,7 +29,9 @@ TEST(BlockFit, FactorOfEveryPair) {
       {"Q5_0", "midrise", 4, 0.5f}, {"Q5_0", "midrise", 5, {}},   {"Q5_0", "int", 6, {}},
       {"Q1_0", "binary", 1, 1},     {"Q1_0", "midrise", 1, 0.5f}, {"Q1_0", "ternary", 2, {}},
       {"TQ1_0", "ternary", 2, 1},   {"TQ2_0", "ternary", 2, 1},   {"TQ2_0", "binary", 1, 1},
-      {"TQ2_0", "int_high", 2, {}}, {"TQ1_0", "int", 2, {}}};
+      {"TQ2_0", "int_high", 2, {}}, {"TQ1_0", "int", 2, {}},      {"MXFP4", "e2m1", 4, 0.5f},
+      {"MXFP4", "int", 3, 1},       {"MXFP4", "int", 4, {}},      {"MXFP4", "midrise", 2, 0.5f},
+      {"Q5_0", "e2m1", 4, 0.5f},    {"Q4_0", "e2m1", 4, {}}};
   for (const Case& c : cases)
     EXPECT_EQ(block_factor(block(c.block), make_grid(c.kind, c.bits)), c.factor) << c.block << " " << c.kind << c.bits;
 }
@@ -55,9 +57,12 @@ TEST(BlockFit, TheNearestSpecIsAcceptedAndChangesNothingThatFits) {
   for (const LevelBlock& type : level_blocks())
     for (const Grid& grid : every_grid())
       for (const char* group : {"16", "32", "64", "row", "tensor"})
-        for (const ScaleFormat format : {ScaleFormat::kFp32, ScaleFormat::kFp16, ScaleFormat::kFp16Bf16})
+        for (const ScaleFormat format :
+             {ScaleFormat::kFp32, ScaleFormat::kFp16, ScaleFormat::kFp16Bf16, ScaleFormat::kE8M0})
           for (const Rotation rotation : {Rotation::kNone, Rotation::kHadamard, Rotation::kHadamardHalf}) {
-            const QuantSpec asked{grid, parse_granularity(group), any_rule(grid), format, rotation};
+            const ScaleRule rule = format == ScaleFormat::kE8M0 ? ScaleRule::kAbsmaxFull : any_rule(grid);
+            const QuantSpec asked{grid, parse_granularity(group), rule, format, rotation};
+            if (spec_problem(asked)) continue;
             const auto near = nearest_block_spec(type, asked, 256);
             ASSERT_TRUE(near) << asked.name();
             EXPECT_NO_THROW(check_spec(*near)) << asked.name();
@@ -78,6 +83,7 @@ TEST(BlockFit, NearestKeepsTheNumberOfLevels) {
   EXPECT_EQ(near("Q4_0", "int", 8), "int4");
   EXPECT_EQ(near("Q4_0", "int_high", 4), "int4");
   EXPECT_EQ(near("Q5_0", "midrise", 5), "int5");
+  EXPECT_EQ(nearest_block_spec(block("MXFP4"), int4(), 64)->name(), "e2m1 absmax_full 32 e8m0");
 }
 
 TEST(DenseTarget, HalfCountsSignificantBits) {

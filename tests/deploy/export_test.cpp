@@ -37,6 +37,9 @@ std::vector<QuantSpec> specs_to_ship() {
   specs.push_back(spec("int_high", 2, "64", ScaleRule::kAbsmaxSigned));
   specs.push_back(spec("ternary", 2, "64", ScaleRule::kMean));
   specs.push_back(spec("binary", 1, "row", ScaleRule::kMean));
+  for (const char* group : {"32", "64", "row", "tensor"})
+    specs.push_back(spec("e2m1", 4, group, ScaleRule::kAbsmaxFull, ScaleFormat::kE8M0));
+  specs.push_back(spec("e2m1", 4, "32", ScaleRule::kLearned, ScaleFormat::kE8M0));
   return specs;
 }
 

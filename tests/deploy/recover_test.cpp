@@ -10,21 +10,27 @@
 namespace detent::test {
 namespace {
 
-void expect_recovered(const std::vector<float>& values, const LevelRange& range, bool half) {
+GridSearch search(const LevelSet& set, bool half) { return {set, half ? is_half : std::function<bool(float)>()}; }
+
+void expect_recovered(const std::vector<float>& values, const GridSearch& search) {
   std::vector<int8_t> levels(values.size());
-  const auto d = recover_scale(values, range, half, levels);
+  const auto d = recover_scale(values, search, levels);
   ASSERT_TRUE(d);
+  EXPECT_TRUE(!search.is_scale || search.is_scale(*d));
   for (size_t i = 0; i < values.size(); ++i) {
     EXPECT_EQ(std::bit_cast<uint32_t>(*d * static_cast<float>(levels[i])), std::bit_cast<uint32_t>(values[i]));
-    EXPECT_TRUE(levels[i] >= range.low && levels[i] <= range.high);
+    EXPECT_TRUE(search.levels.has(levels[i]));
   }
 }
 
-bool found(const std::vector<float>& values, bool half) { return recover_scale(values, {-8, 7}, half).has_value(); }
+bool found(const std::vector<float>& values, bool half) {
+  return recover_scale(values, search({-8, 7}, half)).has_value();
+}
 
 TEST(Recover, EveryScaleOfEitherSign) {
   std::mt19937 random(3);
-  for (const LevelRange range : {LevelRange{-8, 7}, LevelRange{-1, 2}, LevelRange{-128, 127}, LevelRange{-7, 7, true}})
+  for (const LevelSet range : {LevelSet{-8, 7}, LevelSet{-1, 2}, LevelSet{-128, 127}, LevelSet{-7, 7, LevelSet::kOdd},
+                               LevelSet{-12, 12, LevelSet::kTwiceE2M1}})
     for (int round = 0; round < 300; ++round) {
       const bool half = round % 2 == 0;
       float d = std::ldexp(static_cast<float>(random() % 2048 + 1), static_cast<int>(random() % 20) - 24);
@@ -33,18 +39,21 @@ TEST(Recover, EveryScaleOfEitherSign) {
       std::vector<float> values(32);
       for (float& value : values) {
         int level = range.low + static_cast<int>(random() % static_cast<unsigned>(range.high - range.low + 1));
-        if (range.odd) level |= 1;
+        while (!range.has(level)) ++level;
         value = d * static_cast<float>(level);
       }
-      expect_recovered(values, range, half);
+      expect_recovered(values, search(range, half));
     }
 }
 
 TEST(Recover, ZerosOfEitherSign) {
-  expect_recovered(std::vector<float>(32, 0.0f), {-8, 7}, true);
-  expect_recovered(std::vector<float>(32, -0.0f), {-8, 7}, true);
-  expect_recovered({0.0f, -0.0f, 0.0f, -0.0f}, {-8, 7}, true);
-  expect_recovered({0.0f, -0.0f, 0.0f, -0.0f}, {-7, 7, true}, true);
+  expect_recovered(std::vector<float>(32, 0.0f), search({-8, 7}, true));
+  expect_recovered(std::vector<float>(32, -0.0f), search({-8, 7}, true));
+  expect_recovered({0.0f, -0.0f, 0.0f, -0.0f}, search({-8, 7}, true));
+  expect_recovered({0.0f, -0.0f, 0.0f, -0.0f}, search({-7, 7, LevelSet::kOdd}, true));
+  const GridSearch powers{{-12, 12, LevelSet::kTwiceE2M1}, is_power_of_two};
+  expect_recovered(std::vector<float>(32, 0.0f), powers);
+  EXPECT_FALSE(recover_scale(std::vector<float>{-0.0f}, powers));  // no power of two times 0 is -0
   EXPECT_FALSE(found({0.0f, -0.0f, 1.0f}, true));
   EXPECT_FALSE(found({8, 7, 1, 0.0f}, true));  // d = -1 would turn the zero into -0
   EXPECT_TRUE(found({8, 7, 1, -0.0f}, true));

@@ -30,7 +30,8 @@ inline QuantSpec int4() { return spec("int", 4, "32", ScaleRule::kAbsmaxSigned);
 
 // Every grid there is, and a rule that it has.
 inline std::vector<Grid> every_grid() {
-  std::vector<Grid> grids = {make_grid("ternary", 2), make_grid("binary", 1), make_grid("midrise", 1)};
+  std::vector<Grid> grids = {make_grid("ternary", 2), make_grid("binary", 1), make_grid("midrise", 1),
+                             make_grid("e2m1", 4)};
   for (int bits = 2; bits <= 8; ++bits) {
     grids.push_back(make_grid("int", bits));
     grids.push_back(make_grid("midrise", bits));

@@ -21,9 +21,15 @@ namespace {
 
 using testing::HasSubstr;
 
-// fp16 bits: 1, smallest and largest subnormals, smallest normal, largest, zeros and the negative ones.
-constexpr uint16_t kScales[] = {0x3C00, 0x1A3D, 0x0001, 0x03FF, 0x0400, 0x7BFF, 0x0000,
-                                0xBC00, 0x9A3D, 0x8001, 0x83FF, 0x8400, 0xFBFF, 0x8000};
+// 1, smallest and largest subnormals, smallest normal, largest, zeros and the negative ones as fp16; powers of two.
+std::vector<float> extreme_scales(const LevelBlock& block) {
+  if (block.scale_format == ScaleFormat::kE8M0) return {1, 0x1p-128f, 0x1p-127f, 0x1p-126f, 0x1p-14f, 0x1p124f};
+  std::vector<float> scales;
+  for (const uint16_t bits :
+       {0x3C00, 0x1A3D, 0x0001, 0x03FF, 0x0400, 0x7BFF, 0x0000, 0xBC00, 0x9A3D, 0x8001, 0x83FF, 0x8400, 0xFBFF, 0x8000})
+    scales.push_back(half_bits_to_float(bits));
+  return scales;
+}
 
 std::string name_of(const testing::TestParamInfo<LevelBlock>& info) { return info.param.name; }
 std::string name_of_any(const testing::TestParamInfo<const GgmlBlock*>& info) { return info.param->name; }
@@ -58,27 +64,29 @@ class Blocks : public testing::TestWithParam<LevelBlock> {
   const LevelBlock& block() const { return GetParam(); }
   std::vector<int> levels() const {
     std::vector<int> all;
-    for (int level = block().low; level <= block().high; ++level)
-      if (block().has(level)) all.push_back(level);
+    for (int level = block().levels.low; level <= block().levels.high; ++level)
+      if (block().levels.has(level)) all.push_back(level);
     return all;
   }
-  std::vector<std::byte> packed(uint16_t d, const std::vector<int8_t>& levels) const {
+  std::vector<std::byte> packed(float d, const std::vector<int8_t>& levels) const {
     std::vector<std::byte> bytes(levels.size() / block().elements * block().bytes);
-    pack_blocks(block(), std::vector<uint16_t>(levels.size() / block().elements, d), levels, bytes);
+    pack_blocks(block(), std::vector<uint16_t>(levels.size() / block().elements, block().scale_bits(d).value()), levels,
+                bytes);
     return bytes;
   }
 };
 
 // Every level at every position of a block: blocks of one level, shifted through.
 TEST_P(Blocks, EveryCodeAtEveryPositionUnderEveryScale) {
-  for (const uint16_t d : kScales)
+  for (const float d : extreme_scales(block()))
     for (const int level : levels())
       for (int position = 0; position < block().elements; ++position) {
-        std::vector<int8_t> levels(block().elements, static_cast<int8_t>(block().high + block().low - level));
+        std::vector<int8_t> levels(block().elements,
+                                   static_cast<int8_t>(block().levels.high + block().levels.low - level));
         levels[position] = static_cast<int8_t>(level);
         const std::vector<float> values = unpacked(block(), packed(d, levels));
         for (int j = 0; j < block().elements; ++j) {
-          const float expected = half_bits_to_float(d) * static_cast<float>(levels[j]);
+          const float expected = d * static_cast<float>(levels[j]);
           ASSERT_EQ(std::bit_cast<uint32_t>(values[j]), std::bit_cast<uint32_t>(expected))
               << block().name << " d " << d << " level " << int{levels[j]} << " at " << j;
         }
@@ -90,20 +98,30 @@ TEST_P(Blocks, RandomRowsRoundTrip) {
   const std::vector<int> all = levels();
   std::vector<int8_t> row(block().elements * 5);
   for (int8_t& level : row) level = static_cast<int8_t>(all[random() % all.size()]);
-  const std::vector<float> values = unpacked(block(), packed(0x3C00, row));
+  const std::vector<float> values = unpacked(block(), packed(1, row));
   for (size_t i = 0; i < row.size(); ++i) EXPECT_EQ(values[i], row[i]);
 }
 
 TEST_P(Blocks, RefusesLevelsAndSizesThatDoNotFit) {
-  std::vector<int8_t> row(block().elements, static_cast<int8_t>(block().low));
+  std::vector<int8_t> row(block().elements, static_cast<int8_t>(block().levels.low));
   std::vector<std::byte> whole(block().bytes), three(3);
   EXPECT_THROW(pack_blocks(block(), std::vector<uint16_t>(2), row, whole), Error);
   EXPECT_THROW(pack_blocks(block(), std::vector<uint16_t>(1), row, three), Error);
   for (int level = -128; level <= 127; ++level) {
     row[3] = static_cast<int8_t>(level);
-    if (!block().has(level)) {
-      EXPECT_THROW(packed(0x3C00, row), Error) << level;
+    if (!block().levels.has(level)) {
+      EXPECT_THROW(packed(1, row), Error) << level;
     }
+  }
+}
+
+TEST_P(Blocks, ScalesThatCannotBeKept) {
+  for (const float d : {INFINITY, -INFINITY, NAN, 1.0f + 0x1p-20f, 0x1p-149f, 3e38f})
+    EXPECT_FALSE(block().scale_bits(d)) << d;
+  if (block().scale_format == ScaleFormat::kE8M0) {
+    for (const float d : {0.0f, -0.0f, -1.0f, 1.5f, 0x1p-129f, 0x1p127f}) EXPECT_FALSE(block().scale_bits(d)) << d;
+  } else {
+    for (const float d : {65520.0f, 0x1p-25f}) EXPECT_FALSE(block().scale_bits(d)) << d;
   }
 }
 

@@ -22,6 +22,9 @@ TEST(Grid, Levels) {
   EXPECT_EQ(levels({GridKind::kMidrise, 1}), (std::vector<float>{-0.5f, 0.5f}));
   EXPECT_EQ(levels({GridKind::kTernary, 7}), (std::vector<float>{-1, 0, 1}));
   EXPECT_EQ(levels({GridKind::kBinary, 7}), (std::vector<float>{-1, 1}));
+  EXPECT_EQ(levels({GridKind::kE2M1, 4}),
+            (std::vector<float>{-6, -4, -3, -2, -1.5f, -1, -0.5f, 0, 0.5f, 1, 1.5f, 2, 3, 4, 6}));
+  EXPECT_FALSE(std::signbit(Grid{GridKind::kE2M1}.level(0)));
 }
 
 TEST(Grid, SizesAndTops) {
@@ -37,6 +40,12 @@ TEST(Grid, SizesAndTops) {
     }
   EXPECT_EQ(make_grid("ternary", 2).symmetric_top(), 1);
   EXPECT_EQ(make_grid("binary", 1).symmetric_top(), 1);
+  EXPECT_EQ(make_grid("e2m1", 7), make_grid("e2m1", 4));
+  EXPECT_EQ(make_grid("e2m1", 4).symmetric_top(), 6);
+  EXPECT_EQ(make_grid("e2m1", 4).top_step(), 2);
+  EXPECT_FLOAT_EQ(make_grid("e2m1", 4).mean_step(), 12.0f / 14);
+  EXPECT_EQ(make_grid("binary", 1).top_step(), 2);
+  EXPECT_EQ(make_grid("midrise", 3).mean_step(), 1);
 }
 
 TEST(Grid, Names) {

@@ -46,10 +46,26 @@ TEST(ScaleRules, ClosedForms) {
       {"binary", 1, ScaleRule::kMean, 2.0},
       {"int", 4, ScaleRule::kMean, 2 * 2.0 / std::sqrt(7.0)},
       {"int", 2, ScaleRule::kMean, 2 * 2.0},
+      {"e2m1", 4, ScaleRule::kAbsmax, 3.0 / 6},
+      {"e2m1", 4, ScaleRule::kAbsmaxFull, 0.5},  // 3 is between 4 and 8 halves
   };
   for (const ClosedForm& c : cases)
     EXPECT_FLOAT_EQ(scale_from_stats(kStats, 4, make_grid(c.grid, c.bits), c.rule), static_cast<float>(c.scale))
         << c.grid << c.bits << " " << scale_rule_name(c.rule);
+}
+
+// OCP Microscaling Formats v1.0, section 6.3: the largest power of two not above max|x|, over that of E2M1, which is 4.
+TEST(ScaleRules, MicroscalingPutsTheLargestFromFourToEight) {
+  const Grid grid = make_grid("e2m1", 4);
+  for (int exponent = -126; exponent <= 127; ++exponent)
+    for (const float fraction : {1.0f, std::nextafter(1.0f, 2.0f), 1.5f, std::nextafter(2.0f, 1.0f)}) {
+      const float absmax = std::ldexp(fraction, exponent);
+      const float scale = scale_from_stats({.absmax = absmax}, 32, grid, ScaleRule::kAbsmaxFull);
+      EXPECT_EQ(scale, std::ldexp(1.0f, exponent - 2)) << absmax;
+      EXPECT_GE(absmax / scale, 4);
+      EXPECT_LT(absmax / scale, 8);
+    }
+  EXPECT_EQ(scale_from_stats({.absmax = 0}, 32, grid, ScaleRule::kAbsmaxFull), 0);
 }
 
 TEST(ScaleRules, AGroupThatIsNotFiniteHasNoScale) {
@@ -61,6 +77,8 @@ TEST(ScaleRules, AGroupThatIsNotFiniteHasNoScale) {
 TEST(ScaleRules, ARuleThatDoesNotFitFails) {
   EXPECT_THROW(scale_from_stats(kStats, 4, make_grid("midrise", 4), ScaleRule::kAbsmax), Error);
   EXPECT_THROW(scale_from_stats(kStats, 4, make_grid("int", 4), ScaleRule::kRms), Error);
+  EXPECT_THROW(scale_from_stats(kStats, 4, make_grid("e2m1", 4), ScaleRule::kRms), Error);
+  EXPECT_THROW(scale_from_stats(kStats, 4, make_grid("e2m1", 4), ScaleRule::kMean), Error);
   EXPECT_THROW(scale_from_stats(kStats, 4, make_grid("int", 4), ScaleRule::kLearned), Error);
 }
 
@@ -101,8 +119,22 @@ TEST(RoundScale, Fp16RoundsAndSaturates) {
   }
 }
 
+TEST(RoundScale, E8M0IsTheNearestPowerOfTwo) {
+  const auto rounded = [](float scale) { return round_scale(scale, ScaleFormat::kE8M0); };
+  for (int exponent = -126; exponent <= 126; ++exponent) {
+    const float power = std::ldexp(1.0f, exponent);
+    EXPECT_EQ(rounded(power), power);
+    EXPECT_EQ(rounded(std::nextafter(1.5f * power, 0.0f)), power);
+    EXPECT_EQ(rounded(1.5f * power), 2 * power);
+    EXPECT_EQ(rounded(-power), power);
+  }
+  EXPECT_EQ(rounded(0x1p-127f), 0x1p-127f);
+  for (const float tiny : {0.0f, -0.0f, 1e-45f, 0x1.7p-127f}) EXPECT_EQ(rounded(tiny), 0x1p-127f);
+  for (const float huge : {0x1p127f, 0x1.9p127f, kInfinity, -kInfinity}) EXPECT_EQ(rounded(huge), 0x1p127f);
+}
+
 TEST(RoundScale, NanStaysNan) {
-  for (ScaleFormat format : {ScaleFormat::kFp32, ScaleFormat::kFp16, ScaleFormat::kFp16Bf16})
+  for (ScaleFormat format : {ScaleFormat::kFp32, ScaleFormat::kFp16, ScaleFormat::kFp16Bf16, ScaleFormat::kE8M0})
     EXPECT_TRUE(std::isnan(round_scale(std::numeric_limits<float>::quiet_NaN(), format)));
 }
 

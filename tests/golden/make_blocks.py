@@ -13,7 +13,9 @@ SCALES = {"one": 0x3C00, "typical": 0x1A3D, "negative": 0x9A3D, "subnormal": 0x0
           "normal_min": 0x0400, "max": 0x7BFF, "lowest": 0xFBFF, "zero": 0x0000, "negative_zero": 0x8000}
 D_BITS = np.array(list(SCALES.values()), np.uint16)
 LEVELS = {"Q4_0": (32, range(-8, 8)), "Q5_0": (32, range(-16, 16)), "Q8_0": (32, range(-128, 128)), "Q2_0": (64, range(-1, 3)),
-          "Q1_0": (128, (-1, 1)), "TQ1_0": (256, range(-1, 2)), "TQ2_0": (256, range(-1, 2))}
+          "Q1_0": (128, (-1, 1)), "TQ1_0": (256, range(-1, 2)), "TQ2_0": (256, range(-1, 2)),
+          "MXFP4": (32, (-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12))}
+EXPONENTS = np.array([128, 0, 1, 2, 60, 114, 127, 140, 200, 251, 254], np.uint16)  # of MXFP4, in place of D_BITS
 # bytes of a block, offsets of its fp16 numbers
 READ = {"Q4_0": (18, [0]), "Q4_1": (20, [0, 2]), "Q5_0": (22, [0]), "Q5_1": (24, [0, 2]), "Q8_0": (34, [0]), "Q1_0": (18, [0]), "Q2_0": (18, [0]),
         "TQ1_0": (54, [52]), "TQ2_0": (66, [64]), "Q2_K": (84, [80, 82]), "Q3_K": (110, [108]), "Q4_K": (144, [0, 2]), "Q5_K": (176, [0, 2]),
@@ -47,6 +49,9 @@ def body(kind, x):
 
 
 def pack(kind, d_bits, levels):
+    if kind == "MXFP4":
+        code = np.searchsorted([0, 1, 2, 3, 4, 6, 8, 12], abs(levels)) + 8 * (levels < 0)
+        return np.concatenate([[d_bits], code[:16] | code[16:] << 4]).astype(np.uint8)
     scale, codes = [d_bits & 0xFF, d_bits >> 8], body(kind, levels)
     return np.concatenate([codes, scale] if kind.startswith("TQ") else [scale, codes]).astype(np.uint8)
 
@@ -67,15 +72,17 @@ for kind, (size, allowed) in LEVELS.items():
     levels = rng.choice(allowed, (len(D_BITS), size))
     levels[0] = allowed[np.arange(size) % len(allowed)]  # every level, in order
     levels[1, : len(allowed[:size])] = allowed[::-1][:size]
-    packed = np.stack([pack(kind, int(d), x) for d, x in zip(D_BITS, levels)])
-    scale = D_BITS.view(np.float16).astype(np.float32)
-    values = scale[:, None] * levels.astype(np.float32)
+    bits = EXPONENTS if kind == "MXFP4" else D_BITS
+    packed = np.stack([pack(kind, int(d), x) for d, x in zip(bits, levels)])
+    scale = np.exp2(bits.astype(np.float64) - 128).astype(np.float32) if kind == "MXFP4" else bits.view(np.float16).astype(np.float32)
+    with np.errstate(over="ignore"):
+        values = scale[:, None] * levels.astype(np.float32)
     assert np.array_equal(read(kind, packed).view(np.uint32), values.view(np.uint32)), kind
     if kind.startswith("TQ"):  # the package packs these, too
         official = gguf.quants.quantize(levels[:1].astype(np.float32), gguf.GGMLQuantizationType[kind])
         assert np.array_equal(official.reshape(-1), packed[0]), kind
-    golden.case(f"pack.{kind}", {"scale_bits": D_BITS.view(np.int16), "levels": levels.astype(np.int8), "packed": packed, "value": values},
-                kind="pack", type=kind, block=size, bytes=packed.shape[1], scales=list(SCALES))
+    golden.case(f"pack.{kind}", {"scale_bits": bits.view(np.int16), "levels": levels.astype(np.int8), "packed": packed, "value": values},
+                kind="pack", type=kind, block=size, bytes=packed.shape[1], scales=list(map(int, bits)))
 
 with np.errstate(over="ignore", invalid="ignore"):
     for number, (kind, (size, halves)) in enumerate(READ.items()):

@@ -23,13 +23,17 @@ double frozen_value(double x, double d, double residual, const Surrogate& s) {
 
 double residual_at(double x0, double d0, const Grid& grid) {
   const double u = x0 / d0;
-  const double code = grid.rounds_down() ? std::floor(u) : std::nearbyint(u);
-  return grid.level(static_cast<int>(std::clamp<double>(code, grid.lo(), grid.hi()))) - u;
+  double residual = grid.level(grid.lo()) - u;
+  for (int code = grid.lo(); code <= grid.hi(); ++code)
+    if (const double other = grid.level(code) - u; std::fabs(other) < std::fabs(residual)) residual = other;
+  return residual;
 }
 
 bool near_an_edge(double u, const Grid& grid, const Surrogate& s) {
-  const double to_boundary = grid.rounds_down() ? u - std::nearbyint(u) : u - std::floor(u) - 0.5;
-  return std::min({std::fabs(u - s.u_lo), std::fabs(u - s.u_hi), std::fabs(to_boundary)}) < 1e-4;
+  double distance = std::min(std::fabs(u - s.u_lo), std::fabs(u - s.u_hi));
+  for (int code = grid.lo(); code < grid.hi(); ++code)
+    distance = std::min(distance, std::fabs(u - (double{grid.level(code)} + grid.level(code + 1)) / 2));
+  return distance < 1e-4;
 }
 
 struct Point {
@@ -111,13 +115,13 @@ std::vector<uint8_t> mask_of(const std::vector<float>& x, float scale, const Gri
 // Trust (QuEST): the gradient passes where quantization moved the value by at most half a step.
 TEST_P(Gradient, TrustMaskInClosedForm) {
   for (const Grid& grid : all_grids()) {
-    if (grid.kind == GridKind::kBinary) continue;  // levels two scales apart: half a step is one scale
-    const Surrogate trust{grid.level(grid.lo()) - 0.5f, grid.level(grid.hi()) + 0.5f};
+    const float half = grid.top_step() / 2;
+    const Surrogate trust{grid.level(grid.lo()) - half, grid.level(grid.hi()) + half};
     const Point point = random_point(0.37f, grid, trust, 3);
     std::vector<float> value;
     const std::vector<uint8_t> mask = mask_of(point.x, 0.37f, grid, trust, &value);
     for (size_t i = 0; i < kLength; ++i)
-      EXPECT_EQ(mask[i], std::fabs(value[i] - point.x[i]) <= 0.5f * 0.37f) << grid.name() << " " << point.x[i];
+      EXPECT_EQ(mask[i], std::fabs(value[i] - point.x[i]) <= half * 0.37f) << grid.name() << " " << point.x[i];
   }
 }
 

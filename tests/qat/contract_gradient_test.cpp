@@ -37,7 +37,7 @@ const Rule& rule_of(const Subject& subject) {
       {"ste", {[](const Surrounding&) { return 1.0; }, {}}},
       {"clip {}", {[](const Surrounding& s) { return between(s, s.low(), s.top()); }, {}}},
       {"clip {factor: 1.3}", {[](const Surrounding& s) { return between(s, 1.3 * s.low(), 1.3 * s.top()); }, {}}},
-      {"trust", {[](const Surrounding& s) { return s.subject.spec.grid.stride() / 2 - std::abs(s.level - s.u); }, {}}},
+      {"trust", {[](const Surrounding& s) { return s.subject.spec.grid.top_step() / 2 - std::abs(s.level - s.u); }, {}}},
       {"lsq", {[](const Surrounding& s) { return between(s, s.low(), s.top()); }, saturated}},
       {"seq {}", {[](const Surrounding& s) { return 0.99 - std::abs(s.u / s.subject.spec.learned_unit); }, saturated}},
       {"seq {saturated: one}",
@@ -59,7 +59,7 @@ Elements elements_of(const Subject& subject, const Quantized& q, const at::Tenso
   Elements e;
   e.x = test::basis(x, subject.spec).to(at::kDouble);
   e.scale = test::spread(q.scales, x.sizes()).to(at::kDouble).contiguous();
-  e.level = (q.codes.to(at::kDouble) + subject.spec.grid.offset()) * subject.spec.grid.stride();
+  e.level = test::levels(q.codes, subject.spec.grid);
   e.g = (subject.spec.rotation == Rotation::kHadamard ? ops::hadamard(g) : g).to(at::kDouble);
   e.inside = at::empty_like(e.x);
   e.near = at::empty_like(e.x);

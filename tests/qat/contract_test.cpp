@@ -35,7 +35,7 @@ TEST(Contract, EnoughIsAccepted) {
       ++count[part];
   for (const std::string& name : surrogate_names()) EXPECT_GE(count[name + "{}"], 27) << name;
   for (const auto& name : scale_rule_names()) EXPECT_GE(count[name], 100) << name;
-  for (const char* grid : {"int2", "int8", "int_high2", "int_high7", "midrise1", "midrise8", "ternary", "binary"})
+  for (const char* grid : {"int2", "int8", "int_high2", "int_high7", "midrise1", "midrise8", "ternary", "binary", "e2m1"})
     EXPECT_GE(count[grid], 27) << grid;
   RecordProperty("subjects", std::to_string(all_subjects().size()));
   RecordProperty("specs", std::to_string(all_specs().size()));
@@ -84,7 +84,7 @@ TEST(Contract, CodesAreTheNearestLevels) {
       nearest = at::minimum(nearest, (target - scale * grid.level(code)).abs());
     const at::Tensor codes = q.codes.to(at::kDouble);
     ASSERT_TRUE(((codes >= grid.lo()) & (codes <= grid.hi())).all().item<bool>());
-    const at::Tensor mine = (target - scale * (codes + grid.offset()) * grid.stride()).abs();
+    const at::Tensor mine = (target - scale * test::levels(q.codes, grid)).abs();
     ASSERT_TRUE((mine <= nearest + 2e-7 * (target.abs() + scale.abs())).all().item<bool>());
   }
 }

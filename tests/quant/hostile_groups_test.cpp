@@ -35,8 +35,9 @@ at::Tensor gaussian(int64_t rows, int64_t columns) {
   return ops::add_gaussian(at::zeros({rows, columns}), 0.05f, {.seed = 7});
 }
 
-// QuEST adds 1e-8 to the clipping point; every other rule gives zero.
+// QuEST adds 1e-8 to the clipping point; every other rule gives zero, which powers of two do not have.
 float zero_scale(const QuantSpec& spec) {
+  if (spec.scale_format == ScaleFormat::kE8M0) return 0x1p-127f;
   if (spec.scale_rule != ScaleRule::kRms || spec.grid.kind != GridKind::kMidrise) return 0;
   return round_scale(static_cast<float>(2e-8 / (spec.grid.level_count() - 1)), spec.scale_format);
 }

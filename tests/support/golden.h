@@ -55,6 +55,8 @@ class Golden {
         return at::kLong;
       case io::Dtype::kI8:
         return at::kChar;
+      case io::Dtype::kU8:
+        return at::kByte;
       default:
         fail("golden tensor {} has type {}", view.name, io::dtype_name(view.dtype));
     }

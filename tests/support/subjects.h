@@ -35,7 +35,7 @@ inline std::vector<TensorQuantOptions> all_options(const std::string& surrogate,
   std::vector<TensorQuantOptions> all;
   const Node node = parse_yaml(variant, "surrogate_options");
   for (const std::string& grid : grid_names())
-    for (int64_t bits = 1; bits <= (grid == "ternary" || grid == "binary" ? 1 : 8); ++bits)
+    for (int64_t bits = 1; bits <= (grid == "ternary" || grid == "binary" || grid == "e2m1" ? 1 : 8); ++bits)
       for (const std::string& scale : scale_rule_names())
         for (const char* rotation : {"none", "hadamard", "hadamard_half"})
           for (const char* group : {"tensor", "row", "32"})
@@ -104,6 +104,13 @@ struct Rig {
 // x in the basis that is quantized.
 inline at::Tensor basis(const at::Tensor& x, const QuantSpec& spec) {
   return spec.rotation == Rotation::kNone ? x.contiguous() : ops::hadamard(x.contiguous());
+}
+
+// What the codes stand for, in units of the scale.
+inline at::Tensor levels(const at::Tensor& codes, const Grid& grid) {
+  at::Tensor all = at::empty({grid.level_count()}, at::kDouble);
+  for (int code = grid.lo(); code <= grid.hi(); ++code) all[code - grid.lo()] = grid.level(code);
+  return all.index({codes.to(at::kLong) - grid.lo()});
 }
 
 // scales [rows, groups] spread over the elements of x.

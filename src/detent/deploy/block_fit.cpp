@@ -15,13 +15,18 @@ namespace {
 bool levels_fit(const LevelBlock& block, const Grid& grid, float factor) {
   for (int code = grid.lo(); code <= grid.hi(); ++code) {
     const float level = grid.level(code) / factor;
-    if (level != std::floor(level) || !block.has(static_cast<int>(level))) return false;
+    if (level != std::floor(level) || !block.levels.has(static_cast<int>(level))) return false;
   }
   return true;
 }
 
 bool group_fits(const LevelBlock& block, const Granularity& granularity) {
   return granularity.kind != GranularityKind::kGroup || granularity.size % block.elements == 0;
+}
+
+bool format_fits(const LevelBlock& block, ScaleFormat format) {
+  if (block.scale_format == ScaleFormat::kE8M0) return format == ScaleFormat::kE8M0;
+  return format == ScaleFormat::kFp16 || format == ScaleFormat::kFp16Bf16;
 }
 
 std::string levels_text(const Grid& grid) {
@@ -33,13 +38,14 @@ std::string grid_refusal(const LevelBlock& block, const Grid& grid) {
     return fmt::format(
         "{} reaches from {}, the block from {} to {}: it would fit under a negative scale only, which "
         "turns every zero weight into -0",
-        grid.name(), levels_text(grid), block.low, block.high);
+        grid.name(), levels_text(grid), block.levels.low, block.levels.high);
   return fmt::format("{} has levels from {} in steps of {:g}, the block has {}", grid.name(), levels_text(grid),
-                     grid.stride(), block_levels_text(block));
+                     grid.mean_step(), block_levels_text(block));
 }
 
 std::vector<Grid> all_grids() {
-  std::vector<Grid> grids = {make_grid("ternary", 2), make_grid("binary", 1), make_grid("midrise", 1)};
+  std::vector<Grid> grids = {make_grid("ternary", 2), make_grid("binary", 1), make_grid("midrise", 1),
+                             make_grid("e2m1", 4)};
   for (int bits = 2; bits <= 7; ++bits)
     for (const char* kind : {"int", "int_high", "midrise"}) grids.push_back(make_grid(kind, bits));
   return grids;
@@ -62,8 +68,10 @@ Grid nearest_grid(const LevelBlock& block, const Grid& wanted) {
 }  // namespace
 
 std::string block_levels_text(const LevelBlock& block) {
-  return block.odd ? fmt::format("{} and {}", block.low, block.high)
-                   : fmt::format("the integers from {} to {}", block.low, block.high);
+  const LevelSet& set = block.levels;
+  if (set.kind == LevelSet::kOdd) return fmt::format("{} and {}", set.low, set.high);
+  if (set.kind == LevelSet::kTwiceE2M1) return "0 and +-1, 2, 3, 4, 6, 8, 12";
+  return fmt::format("the integers from {} to {}", set.low, set.high);
 }
 
 std::optional<float> block_factor(const LevelBlock& block, const Grid& grid) {
@@ -81,7 +89,9 @@ std::optional<std::string> block_refusal(const LevelBlock& block, const QuantSpe
   if (!block_factor(block, spec.grid)) return grid_refusal(block, spec.grid);
   if (!group_fits(block, spec.granularity))
     return fmt::format("{} weights share a scale in a block, {} in a group", block.elements, spec.granularity.size);
-  if (spec.scale_format == ScaleFormat::kFp32) return "scale_format fp32 does not fit: a block's scale is an fp16";
+  if (!format_fits(block, spec.scale_format))
+    return fmt::format("scale_format {} does not fit: a block's scale is {}", scale_format_name(spec.scale_format),
+                       block.scale_format == ScaleFormat::kE8M0 ? "a power of two, e8m0" : "an fp16");
   return std::nullopt;
 }
 
@@ -90,10 +100,10 @@ std::optional<QuantSpec> nearest_block_spec(const LevelBlock& block, const Quant
   QuantSpec near = spec;
   near.rotation = Rotation::kNone;
   if (!block_factor(block, near.grid)) near.grid = nearest_grid(block, near.grid);
-  if (!rule_fits(near.grid, near.scale_rule)) near.scale_rule = ScaleRule::kAbsmax;
-  if (!rule_fits(near.grid, near.scale_rule)) near.scale_rule = ScaleRule::kAbsmaxFull;  // mid-rise
+  if (!format_fits(block, near.scale_format)) near.scale_format = block.scale_format;
+  for (const ScaleRule rule : {ScaleRule::kAbsmax, ScaleRule::kAbsmaxFull})  // the second for mid-rise and e2m1
+    if (spec_problem(near)) near.scale_rule = rule;
   if (!group_fits(block, near.granularity)) near.granularity = {GranularityKind::kGroup, block.elements};
-  if (near.scale_format == ScaleFormat::kFp32) near.scale_format = ScaleFormat::kFp16;
   return near;
 }
 

@@ -13,6 +13,7 @@ namespace {
 constexpr int kHalfBits = 11;
 
 int scale_bits(ScaleFormat format) {
+  if (format == ScaleFormat::kE8M0) return 1;
   return format == ScaleFormat::kFp32 ? 24 : format == ScaleFormat::kFp16 ? kHalfBits : 8;
 }
 

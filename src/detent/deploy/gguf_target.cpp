@@ -28,8 +28,8 @@ constexpr Row kRows[] = {
     {"Q4_0", 2, "int", 4, ScaleRule::kAbsmaxSigned}, {"Q5_0", 8, "int", 5, ScaleRule::kAbsmaxSigned},
     {"Q8_0", 7, "int", 8, ScaleRule::kAbsmax},       {"Q2_0", 41, "int_high", 2, ScaleRule::kAbsmaxSigned},
     {"Q1_0", 40, "binary", 1, ScaleRule::kMean},     {"TQ1_0", 36, "ternary", 2, ScaleRule::kMean},
-    {"TQ2_0", 37, "ternary", 2, ScaleRule::kMean},   {"F16", 1, nullptr, 0, ScaleRule::kAbsmax},
-    {"F32", 0, nullptr, 0, ScaleRule::kAbsmax}};
+    {"TQ2_0", 37, "ternary", 2, ScaleRule::kMean},   {"MXFP4", 38, "e2m1", 4, ScaleRule::kAbsmaxFull},
+    {"F16", 1, nullptr, 0, ScaleRule::kAbsmax},      {"F32", 0, nullptr, 0, ScaleRule::kAbsmax}};
 
 const Row& row_of(const std::string& type) {
   return *std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) { return type == row.type; });
@@ -47,7 +47,8 @@ class BlockTarget : public ExportTarget {
       : row_(row), type_(*io::find_ggml_type(row.type)), block_(*find_level_block(row.type)) {}
   std::string name() const override { return target_name(row_); }
   std::string summary() const override {
-    return fmt::format("GGUF; {} weights share an fp16 scale, levels are {}; {} bits a weight", block_.elements,
+    return fmt::format("GGUF; {} weights share {}, levels are {}; {} bits a weight", block_.elements,
+                       block_.scale_format == ScaleFormat::kE8M0 ? "a power of two" : "an fp16 scale",
                        block_levels_text(block_), 8.0 * block_.bytes / block_.elements);
   }
   std::optional<std::string> refusal(const QuantSpec& spec, int64_t, int64_t columns) const override {
@@ -58,7 +59,7 @@ class BlockTarget : public ExportTarget {
   }
   std::optional<QuantSpec> preferred() const override {
     return QuantSpec{
-        make_grid(row_.grid, row_.bits), {GranularityKind::kGroup, block_.elements}, row_.rule, ScaleFormat::kFp16};
+        make_grid(row_.grid, row_.bits), {GranularityKind::kGroup, block_.elements}, row_.rule, block_.scale_format};
   }
   bool holds(const at::Tensor& value) const override { return holds_values(type_, value); }
   ExportReport write(const ShippedModel& model, const std::string& path) const override {

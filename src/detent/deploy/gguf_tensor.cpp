@@ -47,15 +47,15 @@ bool pack_floats(const FloatType& type, std::span<const float> values, std::span
 
 bool pack_recovered(const LevelBlock& block, std::span<const float> values, std::span<std::byte> out) {
   std::vector<int8_t> levels(values.size());
-  std::vector<uint16_t> d(values.size() / static_cast<size_t>(block.elements));
-  for (size_t i = 0; i < d.size(); ++i) {
+  std::vector<uint16_t> scales(values.size() / static_cast<size_t>(block.elements));
+  const GridSearch search{block.levels, [&](float d) { return block.scale_bits(d).has_value(); }};
+  for (size_t i = 0; i < scales.size(); ++i) {
     const size_t at = i * block.elements, count = block.elements;
-    const auto scale = recover_scale(values.subspan(at, count), {block.low, block.high, block.odd}, true,
-                                     std::span(levels).subspan(at, count));
-    if (!scale) return false;
-    d[i] = float_to_half_bits(*scale);
+    const auto d = recover_scale(values.subspan(at, count), search, std::span(levels).subspan(at, count));
+    if (!d) return false;
+    scales[i] = block.scale_bits(*d).value();
   }
-  pack_blocks(block, d, levels, out);
+  pack_blocks(block, scales, levels, out);
   return true;
 }
 
@@ -99,13 +99,13 @@ class CodePacker {
     const int8_t* codes = codes_.const_data_ptr<int8_t>() + row * columns_;
     std::vector<int8_t> levels(columns_);
     for (int64_t i = 0; i < columns_; ++i) levels[i] = levels_[static_cast<uint8_t>(codes[i])];
-    std::vector<uint16_t> d(columns_ / block_.elements);
-    for (size_t i = 0; i < d.size(); ++i) {
-      const float scale = scale_at(row, static_cast<int64_t>(i) * block_.elements) * factor_;
-      d[i] = float_to_half_bits(scale);
-      if (!same_bits(half_bits_to_float(d[i]), scale)) return false;
+    std::vector<uint16_t> scales(columns_ / block_.elements);
+    for (size_t i = 0; i < scales.size(); ++i) {
+      const auto bits = block_.scale_bits(scale_at(row, static_cast<int64_t>(i) * block_.elements) * factor_);
+      if (!bits) return false;
+      scales[i] = *bits;
     }
-    pack_blocks(block_, d, levels, out);
+    pack_blocks(block_, scales, levels, out);
     return true;
   }
 

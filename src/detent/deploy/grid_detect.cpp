@@ -18,6 +18,7 @@ constexpr int64_t kSample = 64;  // groups looked at before the whole tensor is
 // The levels of one group, in units of the largest scale that gives them all.
 struct GroupShape {
   int low = 0, high = 0;
+  uint32_t magnitudes = 0;  // bit m: a level of this magnitude; the last for all beyond
   bool odd = true;
   bool has_zero = false;     // whose sign tells the scale's
   bool mixed_zeros = false;  // zeros of both signs tell nothing
@@ -35,7 +36,7 @@ bool has_mixed_zeros(std::span<const float> values) {
 std::optional<GroupShape> shape_of(std::span<const float> values) {
   GroupShape shape;
   shape.mixed_zeros = has_mixed_zeros(values);
-  const auto scale = recover_scale(values, {-255, 255, false, shape.mixed_zeros}, false);
+  const auto scale = recover_scale(values, {{-255, 255}, nullptr, shape.mixed_zeros});
   if (!scale) return std::nullopt;
   if (*scale == 0) return shape;
   for (const float value : values) {
@@ -43,21 +44,34 @@ std::optional<GroupShape> shape_of(std::span<const float> values) {
     shape.low = std::min(shape.low, level);
     shape.high = std::max(shape.high, level);
     shape.odd &= level % 2 != 0;
+    shape.magnitudes |= uint32_t{1} << std::min(std::abs(level), 31);
     shape.has_zero |= level == 0 && !shape.mixed_zeros;
   }
   return shape;
 }
 
 // Integer levels: halves count double.
-LevelRange range_of(const Grid& grid) {
+LevelSet levels_of(const Grid& grid) {
+  if (!grid.uniform()) return {-12, 12, LevelSet::kTwiceE2M1};
   const float unit = grid.kind == GridKind::kMidrise ? 2 : 1;
   return {static_cast<int>(unit * grid.level(grid.lo())), static_cast<int>(unit * grid.level(grid.hi())),
-          grid.offset() != 0};
+          grid.offset() != 0 ? LevelSet::kOdd : LevelSet::kAll};
+}
+
+// Some multiple of every level is a level of E2M1.
+bool fits_e2m1(const GroupShape& shape, const LevelSet& set) {
+  for (const int factor : {1, 2, 3, 4, 6, 8, 12}) {
+    bool all = true;
+    for (int m = 0; m < 32; ++m) all &= (shape.magnitudes >> m & 1) == 0 || set.has(factor * m);
+    if (all) return true;
+  }
+  return false;
 }
 
 bool fits(const GroupShape& shape, const Grid& grid) {
-  const LevelRange range = range_of(grid);
-  if (range.odd && !shape.odd) return false;
+  const LevelSet range = levels_of(grid);
+  if (range.kind == LevelSet::kTwiceE2M1) return fits_e2m1(shape, range);
+  if (range.kind == LevelSet::kOdd && !shape.odd) return false;
   if (shape.low >= range.low && shape.high <= range.high) return true;
   return !shape.has_zero && -shape.high >= range.low && -shape.low <= range.high;  // under a negative scale
 }
@@ -69,6 +83,9 @@ const std::vector<Grid>& candidates() {
     for (int bits = 2; bits <= 8; ++bits)
       for (const char* kind : {"int", "int_high", "midrise"})
         if (bits < 8 || kind != std::string("int_high")) all.push_back(make_grid(kind, bits));
+    const auto fewer_levels = [](const Grid& a, const Grid& b) { return a.level_count() < b.level_count(); };
+    const Grid e2m1 = make_grid("e2m1", 4);
+    all.insert(std::upper_bound(all.begin(), all.end(), e2m1, fewer_levels), e2m1);
     return all;
   }();
   return grids;
@@ -105,11 +122,11 @@ std::vector<Granularity> granularities(int64_t columns) {
 
 // Narrowest format first: its scales are also those of a wider one.
 void find_rule(const at::Tensor& values, DetectedGrid& found) {
-  for (const ScaleFormat format : {ScaleFormat::kFp16Bf16, ScaleFormat::kFp16, ScaleFormat::kFp32})
+  for (const ScaleFormat format : {ScaleFormat::kE8M0, ScaleFormat::kFp16Bf16, ScaleFormat::kFp16, ScaleFormat::kFp32})
     for (const ScaleRule rule :
          {ScaleRule::kAbsmaxSigned, ScaleRule::kAbsmax, ScaleRule::kAbsmaxFull, ScaleRule::kRms, ScaleRule::kMean}) {
-      if (!rule_fits(found.grid, rule)) continue;
-      if (!at::equal(quantized_value(values, {found.grid, found.granularity, rule, format}), values)) continue;
+      const QuantSpec spec{found.grid, found.granularity, rule, format};
+      if (spec_problem(spec) || !at::equal(quantized_value(values, spec), values)) continue;
       found.scale_rule = rule;
       found.scale_format = format;
       return;
@@ -117,10 +134,9 @@ void find_rule(const at::Tensor& values, DetectedGrid& found) {
 }
 
 bool has_half_scales(const at::Tensor& values, int64_t group, const Grid& grid) {
-  LevelRange range = range_of(grid);
-  range.any_zero = true;
+  const GridSearch search{levels_of(grid), is_half, true};
   for (int64_t first = 0; first < values.numel(); first += group)
-    if (!recover_scale({values.const_data_ptr<float>() + first, static_cast<size_t>(group)}, range, true)) return false;
+    if (!recover_scale({values.const_data_ptr<float>() + first, static_cast<size_t>(group)}, search)) return false;
   return true;
 }
 

@@ -11,26 +11,22 @@ namespace detent {
 namespace {
 
 bool same_bits(float a, float b) { return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b); }
-bool is_half(float value) { return same_bits(half_bits_to_float(float_to_half_bits(value)), value); }
-
-bool allowed(int level, const LevelRange& range) {
-  return level >= range.low && level <= range.high && (!range.odd || level % 2 != 0);
-}
 
 // Under a scale of zero only signs are left: the level next to zero that has the right one.
-int level_of_zero(float value, float d, const LevelRange& range) {
+int level_of_zero(float value, float d, const LevelSet& set) {
   const bool flip = std::signbit(value) != std::signbit(d);
-  return flip ? -1 : (range.odd ? 1 : 0);
+  return flip ? -1 : (set.has(0) ? 0 : 1);
 }
 
-bool fits(std::span<const float> values, float d, const LevelRange& range, std::span<int8_t> levels) {
+bool fits(std::span<const float> values, float d, const GridSearch& search, std::span<int8_t> levels) {
   for (size_t i = 0; i < values.size(); ++i) {
-    const float ratio = d == 0 ? static_cast<float>(level_of_zero(values[i], d, range)) : std::nearbyint(values[i] / d);
+    const float ratio =
+        d == 0 ? static_cast<float>(level_of_zero(values[i], d, search.levels)) : std::nearbyint(values[i] / d);
     if (!(std::fabs(ratio) <= 256)) return false;
     const int level = static_cast<int>(ratio);
     const float value = d * static_cast<float>(level);
-    if (!allowed(level, range)) return false;
-    if (!same_bits(value, values[i]) && !(range.any_zero && value == 0 && values[i] == 0)) return false;
+    if (!search.levels.has(level)) return false;
+    if (!same_bits(value, values[i]) && !(search.any_zero && value == 0 && values[i] == 0)) return false;
     if (!levels.empty()) levels[i] = static_cast<int8_t>(level);
   }
   return true;
@@ -44,19 +40,30 @@ float neighbour(float value, int ulps) {
 
 }  // namespace
 
-std::optional<float> recover_scale(std::span<const float> values, const LevelRange& range, bool half,
-                                   std::span<int8_t> levels) {
+bool is_half(float d) { return same_bits(half_bits_to_float(float_to_half_bits(d)), d); }
+
+bool is_power_of_two(float d) {
+  int exponent = 0;
+  return std::frexp(d, &exponent) == 0.5f;
+}
+
+std::optional<float> recover_scale(std::span<const float> values, const GridSearch& search, std::span<int8_t> levels) {
   float top = 0;
   for (const float value : values) {
     if (!std::isfinite(value)) return std::nullopt;
     top = std::fmax(top, std::fabs(value));
   }
-  const auto try_scale = [&](float d) { return (!half || is_half(d)) && fits(values, d, range, levels); };
-  // The largest magnitude is some level times d. An fp16 d times a level is exact, so the quotient is d itself; a
-  // float32 product was rounded, so d is within two units in the last place.
-  const int reach = half ? 0 : 2;
-  const int last = top == 0 ? 1 : std::max(-range.low, range.high);
-  for (int level = 1; level <= last; level += range.odd ? 2 : 1)
+  const auto try_scale = [&](float d) {
+    return (!search.is_scale || search.is_scale(d)) && fits(values, d, search, levels);
+  };
+  if (top == 0)  // the smallest power of two stands for zero where zero is no scale
+    for (const float d : {0.0f, -0.0f, 0x1p-128f})
+      if (try_scale(d)) return d;
+  // The largest magnitude is some level times d. Where products are exact the quotient is d itself; else it was
+  // rounded, so d is within two units in the last place.
+  const int reach = search.is_scale ? 0 : 2;
+  const int last = top == 0 ? 0 : std::max(-search.levels.low, search.levels.high);
+  for (int level = 1; level <= last; ++level)
     for (int ulps = -reach; ulps <= reach; ++ulps) {
       const float d = neighbour(top / static_cast<float>(level), ulps);
       if (try_scale(d)) return d;

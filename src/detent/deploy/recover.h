@@ -1,20 +1,26 @@
 // Finding the scale and the integer levels of values that already lie on a grid: what a dense file lost.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 
+#include "detent/format/ggml_blocks.h"
+
 namespace detent {
 
-struct LevelRange {
-  int low, high;
-  bool odd = false;       // odd levels only: a grid without a zero, in units of half its scale
+struct GridSearch {
+  LevelSet levels;
+  // Whether a d may be stored; null: any float32. A product of one that may with a level is exact.
+  std::function<bool(float d)> is_scale;
   bool any_zero = false;  // a zero of the wrong sign counts as zero: what PyTorch's round leaves
 };
+bool is_half(float d);          // an fp16 number
+bool is_power_of_two(float d);  // positive
 
-// A d with values[i] == d * levels[i] bit for bit (but see any_zero), levels in range; nothing when there is none. A d
-// of either sign is found. half: d must be an fp16 number. levels may be empty when only the answer matters.
-std::optional<float> recover_scale(std::span<const float> values, const LevelRange& range, bool half,
+// A d with values[i] == d * levels[i] bit for bit (but see any_zero), levels in the set; nothing when there is none. A
+// d of either sign is found. levels may be empty when only the answer matters.
+std::optional<float> recover_scale(std::span<const float> values, const GridSearch& search,
                                    std::span<int8_t> levels = {});
 
 }  // namespace detent

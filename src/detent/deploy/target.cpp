@@ -46,7 +46,7 @@ std::vector<std::string> activation_notes(const ShippedModel& model) {
 const std::vector<std::unique_ptr<const ExportTarget>>& export_targets() {
   static const auto targets = [] {
     std::vector<std::unique_ptr<const ExportTarget>> table;
-    for (const char* block : {"Q4_0", "Q5_0", "Q8_0", "Q2_0", "Q1_0", "TQ1_0", "TQ2_0"})
+    for (const char* block : {"Q4_0", "Q5_0", "Q8_0", "Q2_0", "Q1_0", "TQ1_0", "TQ2_0", "MXFP4"})
       table.push_back(gguf_block_target(block));
     for (const char* type : {"F16", "F32"}) table.push_back(gguf_float_target(type));
     table.push_back(dequantized_target());

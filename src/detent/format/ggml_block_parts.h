@@ -7,8 +7,10 @@
 
 namespace detent {
 
+std::span<const LevelBlock> half_scale_blocks();  // an fp16 scale and integer levels
+LevelBlock mxfp4_block();                         // a power of two and levels of E2M1
+std::span<const GgmlBlock> nvfp4_blocks();
 std::span<const GgmlBlock> offset_blocks();  // d * q + m
-std::span<const GgmlBlock> fp4_blocks();     // MXFP4, NVFP4
 std::span<const GgmlBlock> k_blocks();       // two-level scales
 
 inline float half_at(const uint8_t* bytes) {

@@ -19,11 +19,27 @@ void check_sizes(const GgmlBlock& block, size_t elements, size_t bytes) {
 
 }  // namespace
 
+bool LevelSet::has(int level) const {
+  if (level < low || level > high) return false;
+  const int magnitude = level < 0 ? -level : level;
+  if (kind == kOdd) return magnitude % 2 == 1;
+  return kind == kAll || magnitude <= 4 || magnitude == 6 || magnitude == 8 || magnitude == 12;
+}
+
+std::span<const LevelBlock> level_blocks() {
+  static const std::vector<LevelBlock> all = [] {
+    std::vector<LevelBlock> blocks(half_scale_blocks().begin(), half_scale_blocks().end());
+    blocks.push_back(mxfp4_block());
+    return blocks;
+  }();
+  return all;
+}
+
 std::span<const GgmlBlock* const> ggml_blocks() {
   static const std::vector<const GgmlBlock*> all = [] {
     std::vector<const GgmlBlock*> blocks;
     for (const LevelBlock& block : level_blocks()) blocks.push_back(&block);
-    for (const auto& table : {offset_blocks(), fp4_blocks(), k_blocks()})
+    for (const auto& table : {offset_blocks(), nvfp4_blocks(), k_blocks()})
       for (const GgmlBlock& block : table) blocks.push_back(&block);
     return blocks;
   }();
@@ -42,18 +58,18 @@ const LevelBlock* find_level_block(std::string_view name) {
   return nullptr;
 }
 
-void pack_blocks(const LevelBlock& block, std::span<const uint16_t> d, std::span<const int8_t> levels,
+void pack_blocks(const LevelBlock& block, std::span<const uint16_t> scales, std::span<const int8_t> levels,
                  std::span<std::byte> packed) {
   check_sizes(block, levels.size(), packed.size());
-  if (d.size() * static_cast<size_t>(block.elements) != levels.size())
-    fail("[{}] got {} scales for {} elements, expected one for {}", block.name, d.size(), levels.size(),
+  if (scales.size() * static_cast<size_t>(block.elements) != levels.size())
+    fail("[{}] got {} scales for {} elements, expected one for {}", block.name, scales.size(), levels.size(),
          block.elements);
   for (const int8_t level : levels)
-    if (!block.has(level))
-      fail("[{}] level {} does not exist: got codes beyond {} to {}{}", block.name, level, block.low, block.high,
-           block.odd ? " without a zero" : "");
+    if (!block.levels.has(level))
+      fail("[{}] level {} does not exist; levels are from {} to {}", block.name, level, block.levels.low,
+           block.levels.high);
   auto* out = reinterpret_cast<uint8_t*>(packed.data());
-  for (size_t i = 0; i < d.size(); ++i) block.pack(d[i], &levels[i * block.elements], out + i * block.bytes);
+  for (size_t i = 0; i < scales.size(); ++i) block.pack(scales[i], &levels[i * block.elements], out + i * block.bytes);
 }
 
 void unpack_blocks(const GgmlBlock& block, std::span<const std::byte> packed, std::span<float> values) {

@@ -3,8 +3,10 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
+#include "detent/format/scale.h"
 
 namespace detent {
 
@@ -14,14 +16,22 @@ struct GgmlBlock {
   void (*unpack)(const uint8_t* block, float* values);
 };
 
-// A type with value = d * level in float32 arithmetic, one fp16 d a block and an integer level. So a zero level under a
+// The integers that levels may be.
+struct LevelSet {
+  enum Kind { kAll, kOdd, kTwiceE2M1 };  // kTwiceE2M1: magnitudes 0 1 2 3 4 6 8 12
+  int low, high;
+  Kind kind = kAll;
+
+  bool has(int level) const;
+};
+
+// A type with value = d * level in float32 arithmetic, one d a block and an integer level. So a zero level under a
 // negative d is -0.
 struct LevelBlock : GgmlBlock {
-  int low, high;
-  bool odd;  // odd levels only: -1 and 1
-  void (*pack)(uint16_t d, const int8_t* levels, uint8_t* block);
-
-  bool has(int level) const { return level >= low && level <= high && (!odd || level % 2 != 0); }
+  LevelSet levels;
+  ScaleFormat scale_format;                        // whose numbers the type keeps
+  std::optional<uint16_t> (*scale_bits)(float d);  // how it keeps d; nothing when it cannot
+  void (*pack)(uint16_t scale, const int8_t* levels, uint8_t* block);
 };
 
 std::span<const LevelBlock> level_blocks();
@@ -29,9 +39,9 @@ const LevelBlock* find_level_block(std::string_view name);  // null when unknown
 std::span<const GgmlBlock* const> ggml_blocks();            // all that can be read
 const GgmlBlock* find_ggml_block(std::string_view name);    // null when unknown
 
-// Packs blocks of levels, one d (fp16 bits) each. Fails on a level that the type does not have, or on sizes that do not
-// belong together.
-void pack_blocks(const LevelBlock& block, std::span<const uint16_t> d, std::span<const int8_t> levels,
+// Packs blocks of levels, one scale (its bits) each. Fails on a level that the type does not have, or on sizes that do
+// not belong together.
+void pack_blocks(const LevelBlock& block, std::span<const uint16_t> scales, std::span<const int8_t> levels,
                  std::span<std::byte> packed);
 // The values of packed blocks; any bytes have some. Fails on sizes that do not belong together.
 void unpack_blocks(const GgmlBlock& block, std::span<const std::byte> packed, std::span<float> values);

@@ -38,10 +38,32 @@ void unpack_nvfp4(const uint8_t* block, float* values) {
   }
 }
 
-constexpr GgmlBlock kBlocks[] = {{"MXFP4", 32, 17, unpack_mxfp4}, {"NVFP4", 64, 36, unpack_nvfp4}};
+// d = 2^(e - 128), e the byte that is stored; 255 is left to the standard's NaN.
+std::optional<uint16_t> e8m0_bits(float d) {
+  if (!(d >= 0x1p-128f) || !std::isfinite(d)) return std::nullopt;
+  const int e = std::ilogb(d) + 128;
+  if (e > 254 || half_e8m0(static_cast<uint8_t>(e)) != d) return std::nullopt;
+  return static_cast<uint16_t>(e);
+}
+
+void pack_mxfp4(uint16_t scale, const int8_t* levels, uint8_t* block) {
+  std::memset(block, 0, 17);
+  block[0] = static_cast<uint8_t>(scale);
+  for (int j = 0; j < 32; ++j) {
+    int code = 0;
+    while (kTwiceE2M1[code] != static_cast<float>(levels[j])) ++code;
+    block[1 + j % 16] |= static_cast<uint8_t>(code << (j / 16 * 4));
+  }
+}
+
+constexpr GgmlBlock kNvfp4[] = {{"NVFP4", 64, 36, unpack_nvfp4}};
 
 }  // namespace
 
-std::span<const GgmlBlock> fp4_blocks() { return kBlocks; }
+LevelBlock mxfp4_block() {
+  return {{"MXFP4", 32, 17, unpack_mxfp4}, {-12, 12, LevelSet::kTwiceE2M1}, ScaleFormat::kE8M0, e8m0_bits, pack_mxfp4};
+}
+
+std::span<const GgmlBlock> nvfp4_blocks() { return kNvfp4; }
 
 }  // namespace detent

@@ -93,16 +93,25 @@ void unpack(const uint8_t* block, float* values) {
     values[j] = d * static_cast<float>(Layout::get(block + Layout::kCodesAt, j));
 }
 
-template <class L>
-constexpr LevelBlock row(const char* name, bool odd = false) {
-  return {{name, L::kElements, L::kBytes, unpack<L>}, L::kLow, L::kHigh, odd, pack<L>};
+std::optional<uint16_t> half_bits(float d) {
+  const uint16_t bits = float_to_half_bits(d);
+  if (!std::isfinite(d)) return std::nullopt;
+  if (std::bit_cast<uint32_t>(half_bits_to_float(bits)) != std::bit_cast<uint32_t>(d)) return std::nullopt;
+  return bits;
 }
 
-constexpr LevelBlock kBlocks[] = {row<Q4_0>("Q4_0"),       row<Q5_0>("Q5_0"),   row<Q8_0>("Q8_0"),  row<Q2_0>("Q2_0"),
-                                  row<Q1_0>("Q1_0", true), row<TQ1_0>("TQ1_0"), row<TQ2_0>("TQ2_0")};
+template <class L>
+constexpr LevelBlock row(const char* name, LevelSet::Kind kind = LevelSet::kAll) {
+  return {
+      {name, L::kElements, L::kBytes, unpack<L>}, {L::kLow, L::kHigh, kind}, ScaleFormat::kFp16, half_bits, pack<L>};
+}
+
+constexpr LevelBlock kBlocks[] = {
+    row<Q4_0>("Q4_0"),   row<Q5_0>("Q5_0"),  row<Q8_0>("Q8_0"), row<Q2_0>("Q2_0"), row<Q1_0>("Q1_0", LevelSet::kOdd),
+    row<TQ1_0>("TQ1_0"), row<TQ2_0>("TQ2_0")};
 
 }  // namespace
 
-std::span<const LevelBlock> level_blocks() { return kBlocks; }
+std::span<const LevelBlock> half_scale_blocks() { return kBlocks; }
 
 }  // namespace detent

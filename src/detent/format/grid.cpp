@@ -1,6 +1,8 @@
 #include "detent/format/grid.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "detent/base/error.h"
 
@@ -12,11 +14,22 @@ struct KindRow {
   const char* name;
   int min_bits, max_bits;
 };
-constexpr KindRow kKinds[] = {{GridKind::kInt, "int", 2, 8},
-                              {GridKind::kIntHigh, "int_high", 2, 7},
-                              {GridKind::kMidrise, "midrise", 1, 8},
-                              {GridKind::kTernary, "ternary", 1, 8},
-                              {GridKind::kBinary, "binary", 1, 8}};
+constexpr KindRow kKinds[] = {{GridKind::kInt, "int", 2, 8},         {GridKind::kIntHigh, "int_high", 2, 7},
+                              {GridKind::kMidrise, "midrise", 1, 8}, {GridKind::kTernary, "ternary", 1, 8},
+                              {GridKind::kBinary, "binary", 1, 8},   {GridKind::kE2M1, "e2m1", 1, 8}};
+
+// Of the grids whose number of levels bits do not choose; 0 for the others.
+int fixed_bits(GridKind kind) {
+  if (kind == GridKind::kTernary) return 2;
+  if (kind == GridKind::kE2M1) return 4;
+  return kind == GridKind::kBinary ? 1 : 0;
+}
+
+// Steps of a half up to 2, of 1 up to 4, of 2 beyond: the largest of three lines.
+float e2m1_level(int code) {
+  const auto magnitude = static_cast<float>(std::abs(code));
+  return std::copysign(std::max({magnitude / 2, magnitude - 2, 2 * magnitude - 8}), static_cast<float>(code));
+}
 }  // namespace
 
 int Grid::lo() const {
@@ -27,6 +40,8 @@ int Grid::lo() const {
       return -1;
     case GridKind::kIntHigh:
       return -(1 << (bits - 1)) + 1;
+    case GridKind::kE2M1:
+      return -7;
     default:
       return -(1 << (bits - 1));
   }
@@ -40,6 +55,8 @@ int Grid::hi() const {
       return 0;
     case GridKind::kIntHigh:
       return 1 << (bits - 1);
+    case GridKind::kE2M1:
+      return 7;
     default:
       return (1 << (bits - 1)) - 1;
   }
@@ -49,13 +66,16 @@ float Grid::offset() const { return kind == GridKind::kMidrise || kind == GridKi
 
 float Grid::stride() const { return kind == GridKind::kBinary ? 2.0f : 1.0f; }
 
+float Grid::level(int code) const {
+  return uniform() ? stride() * (static_cast<float>(code) + offset()) : e2m1_level(code);
+}
+
 float Grid::symmetric_top() const { return std::fmin(std::fabs(level(lo())), std::fabs(level(hi()))); }
 
 double Grid::effective_bits() const { return std::log2(level_count()); }
 
 std::string Grid::name() const {
-  const bool fixed = kind == GridKind::kTernary || kind == GridKind::kBinary;
-  return fixed ? grid_kind_name(kind) : fmt::format("{}{}", grid_kind_name(kind), bits);
+  return fixed_bits(kind) > 0 ? grid_kind_name(kind) : fmt::format("{}{}", grid_kind_name(kind), bits);
 }
 
 const std::vector<std::string>& grid_names() {
@@ -79,8 +99,7 @@ Grid make_grid(const std::string& kind_name, int bits) {
   const KindRow& row = kKinds[static_cast<int>(parse_grid_kind(kind_name))];
   if (bits < row.min_bits || bits > row.max_bits)
     fail("[grid] {} has {} to {} bits: got {}", kind_name, row.min_bits, row.max_bits, bits);
-  const bool fixed = row.kind == GridKind::kTernary || row.kind == GridKind::kBinary;
-  return {row.kind, fixed ? (row.kind == GridKind::kTernary ? 2 : 1) : bits};
+  return {row.kind, fixed_bits(row.kind) > 0 ? fixed_bits(row.kind) : bits};
 }
 
 }  // namespace detent

@@ -11,7 +11,7 @@ namespace detent {
 
 namespace {
 const std::vector<std::string> kRuleNames = {"absmax", "absmax_full", "absmax_signed", "rms", "mean", "learned"};
-const std::vector<std::string> kFormatNames = {"fp32", "fp16", "fp16_bf16"};
+const std::vector<std::string> kFormatNames = {"fp32", "fp16", "fp16_bf16", "e8m0"};
 
 template <class Enum>
 Enum parse(const std::vector<std::string>& names, const std::string& name, const char* what) {
@@ -28,6 +28,17 @@ double rms_scale(double rms, const Grid& grid) {
   if (grid.kind == GridKind::kBinary) return gaussian_clip(1) * rms;
   return 2.0 * (gaussian_clip(grid.bits) * rms + 1e-8) / (grid.level_count() - 1);
 }
+
+// E2M1's largest power of two is 4; below 2^-126 floats run out of exponents, and E8M0 of scales soon after.
+float microscaling_scale(float absmax) { return absmax == 0 ? 0 : std::ldexp(1.0f, std::ilogb(absmax) - 2); }
+
+float nearest_power_of_two(float scale) {
+  int exponent = 0;
+  const float fraction = std::frexp(std::fabs(scale), &exponent);  // in [0.5, 1), or 0
+  if (std::isinf(scale)) return 0x1p127f;
+  if (fraction == 0) return 0x1p-127f;
+  return std::ldexp(1.0f, std::clamp(fraction >= 0.75f ? exponent : exponent - 1, -127, 127));
+}
 }  // namespace
 
 double gaussian_clip(int bits) {
@@ -42,13 +53,13 @@ bool rule_fits(const Grid& grid, ScaleRule rule) {
     case ScaleRule::kAbsmax:
       return grid.kind != GridKind::kMidrise;
     case ScaleRule::kAbsmaxFull:
-      return is_int(grid) || grid.kind == GridKind::kMidrise;
+      return is_int(grid) || grid.kind == GridKind::kMidrise || !grid.uniform();
     case ScaleRule::kAbsmaxSigned:
       return is_int(grid);
     case ScaleRule::kRms:
-      return !is_int(grid);
+      return !is_int(grid) && grid.uniform();
     case ScaleRule::kMean:
-      return grid.kind != GridKind::kMidrise;
+      return grid.kind != GridKind::kMidrise && grid.uniform();
     case ScaleRule::kLearned:
       return true;
   }
@@ -63,6 +74,7 @@ float scale_from_stats(const GroupStats& stats, double n, const Grid& grid, Scal
     case ScaleRule::kAbsmax:
       return stats.absmax / grid.symmetric_top();
     case ScaleRule::kAbsmaxFull:
+      if (!grid.uniform()) return microscaling_scale(stats.absmax);
       return stats.absmax / (static_cast<float>(grid.level_count() - 1) / 2);
     case ScaleRule::kAbsmaxSigned:
       return stats.extreme / static_cast<float>(grid.kind == GridKind::kInt ? grid.lo() : grid.hi());
@@ -82,7 +94,7 @@ bool has_fixed_point(const Grid& grid, ScaleRule rule) {
     case ScaleRule::kLearned:
       return true;
     case ScaleRule::kAbsmaxFull:
-      return grid.kind == GridKind::kMidrise;  // int: the top level is not max|x|
+      return !is_int(grid);  // int: the top level is not max|x|
     case ScaleRule::kRms:
       return grid.kind == GridKind::kMidrise && grid.bits >= 3;
     case ScaleRule::kMean:
@@ -93,6 +105,7 @@ bool has_fixed_point(const Grid& grid, ScaleRule rule) {
 
 float round_scale(float scale, ScaleFormat format) {
   if (format == ScaleFormat::kFp32 || std::isnan(scale)) return scale;
+  if (format == ScaleFormat::kE8M0) return nearest_power_of_two(scale);
   const float top = format == ScaleFormat::kFp16 ? 65504.0f : 65280.0f;
   float rounded = std::clamp(scale, -top, top);
   if (format == ScaleFormat::kFp16Bf16)

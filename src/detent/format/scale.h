@@ -10,7 +10,8 @@ namespace detent {
 
 enum class ScaleRule {
   kAbsmax,        // max|x| / symmetric_top: int divides by 2^(b-1)-1
-  kAbsmaxFull,    // max|x| / ((2^b-1)/2): torchao, compressed-tensors; the full range of a mid-rise grid
+  kAbsmaxFull,    // max|x| / ((2^b-1)/2): torchao, compressed-tensors; the full range of a mid-rise grid. e2m1: the
+                  // power of two 2^(floor(log2 max|x|) - 2) of OCP's Microscaling formats, under which max|x| is 4 to 8
   kAbsmaxSigned,  // ggml: the value of largest magnitude, sign kept, lands on the grid's far end; d may be negative
   kRms,           // QuEST's Gaussian-optimal a_b * rms (arXiv 2502.05003)
   kMean,          // mean|x|: BitNet b1.58, XNOR; for int grids LSQ's 2 mean|x| / sqrt(2^(b-1)-1) (1902.08153)
@@ -21,6 +22,7 @@ enum class ScaleFormat {
   kFp32,
   kFp16,      // IEEE half, round to nearest even, saturating at 65504
   kFp16Bf16,  // numbers that are both halves and bfloat16s, saturating at 65280
+  kE8M0,      // powers of two from 2^-127 to 2^127 (OCP Microscaling): without a sign or a zero, the nearest, ties up
 };
 
 // Statistics of one group, gathered in one pass. Sums are in double over a fixed tree of 16 lanes

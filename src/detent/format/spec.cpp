@@ -60,14 +60,24 @@ std::string QuantSpec::name() const {
   return text;
 }
 
-void check_spec(const QuantSpec& spec) {
+std::optional<std::string> spec_problem(const QuantSpec& spec) {
   if (!rule_fits(spec.grid, spec.scale_rule)) {
     std::string fitting;
     for (const std::string& name : scale_rule_names())
       if (rule_fits(spec.grid, parse_scale_rule(name))) fitting += (fitting.empty() ? "" : ", ") + name;
-    fail("[quant] scale rule {} is not defined for grid {}; use one of: {}", scale_rule_name(spec.scale_rule),
-         spec.grid.name(), fitting);
+    return fmt::format("scale rule {} is not defined for grid {}; use one of: {}", scale_rule_name(spec.scale_rule),
+                       spec.grid.name(), fitting);
   }
+  // Elsewhere a scale rounded to a power of two would clip, or waste, up to half of the grid.
+  const bool full_or_learned = spec.scale_rule == ScaleRule::kAbsmaxFull || spec.scale_rule == ScaleRule::kLearned;
+  if (spec.scale_format == ScaleFormat::kE8M0 && (spec.grid.uniform() || !full_or_learned))
+    return fmt::format("scale_format e8m0 goes with grid e2m1 and scale absmax_full or learned, not with {} {}",
+                       spec.grid.name(), scale_rule_name(spec.scale_rule));
+  return std::nullopt;
+}
+
+void check_spec(const QuantSpec& spec) {
+  if (const auto problem = spec_problem(spec)) fail("[quant] {}", *problem);
 }
 
 void check_shape(const QuantSpec& spec, int64_t rows, int64_t columns, const std::string& tensor) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "detent/format/grid.h"
@@ -44,6 +45,8 @@ struct QuantSpec {
   bool operator==(const QuantSpec&) const = default;
 };
 
+// Why the parts do not fit together; nothing when they do.
+std::optional<std::string> spec_problem(const QuantSpec& spec);
 // Fails with the reason when the parts do not fit together or the shape [rows, columns] cannot be grouped so.
 void check_spec(const QuantSpec& spec);
 void check_shape(const QuantSpec& spec, int64_t rows, int64_t columns, const std::string& tensor);

@@ -18,7 +18,7 @@ float reach(const Grid& grid, ScaleRule rule) {
     case ScaleRule::kAbsmax:
       return grid.symmetric_top();
     case ScaleRule::kAbsmaxFull:
-      return static_cast<float>(grid.level_count() - 1) / 2;
+      return grid.uniform() ? static_cast<float>(grid.level_count() - 1) / 2 : 8;
     case ScaleRule::kAbsmaxSigned:
       return static_cast<float>(std::max(-grid.lo(), grid.hi()));
     default:

@@ -65,7 +65,7 @@ double MethodSchedule::mean_half_step() const {
   for (const QuantizedLayer& layer : model_.layers) {
     if (!layer.weight) continue;
     const auto elements = static_cast<double>(layer.slot.parameter->numel());
-    total += elements * 0.5 * layer.weight->spec().grid.stride() *
+    total += elements * 0.5 * layer.weight->spec().grid.mean_step() *
              scales_of(layer).abs().to(at::kDouble).mean().item<double>();
     count += elements;
   }

@@ -9,7 +9,7 @@
 namespace detent::kernels {
 
 inline std::vector<Grid> all_grids() {
-  std::vector<Grid> grids = {{GridKind::kTernary, 2}, {GridKind::kBinary, 1}};
+  std::vector<Grid> grids = {{GridKind::kTernary, 2}, {GridKind::kBinary, 1}, {GridKind::kE2M1, 4}};
   for (int bits = 2; bits <= 8; ++bits) grids.push_back({GridKind::kInt, bits});
   for (int bits = 2; bits <= 7; ++bits) grids.push_back({GridKind::kIntHigh, bits});
   for (int bits = 1; bits <= 8; ++bits) grids.push_back({GridKind::kMidrise, bits});
@@ -38,12 +38,23 @@ inline std::vector<SurrogateCase> surrogate_cases(const Grid& grid) {
           {"one_bit", {-1.0f, 1.0f, -1.0f, 1.0f, 0.0f}}};
 }
 
-// Every rounding boundary of the grid at this scale, exactly and one ULP to both sides, and every level.
+// Every level of the grid at this scale and every point in the middle of two, and as far again beyond its ends, each
+// exactly and one ULP to both sides.
 inline std::vector<float> boundary_values(const Grid& grid, float scale) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  std::vector<float> points;
+  for (int code = grid.lo(); code < grid.hi(); ++code) {
+    points.push_back(grid.level(code));
+    points.push_back((grid.level(code) + grid.level(code + 1)) / 2);
+  }
+  for (int half_steps = 0; half_steps <= 3; ++half_steps) {
+    const float beyond = static_cast<float>(half_steps) * grid.top_step() / 2;
+    points.push_back(grid.level(grid.hi()) + beyond);
+    points.push_back(grid.level(grid.lo()) - beyond);
+  }
   std::vector<float> values;
-  for (int half_steps = 2 * grid.lo() - 3; half_steps <= 2 * grid.hi() + 3; ++half_steps) {
-    const float x = scale * (static_cast<float>(half_steps) * 0.5f);
+  for (const float point : points) {
+    const float x = scale * point;
     values.insert(values.end(), {x, std::nextafter(x, kInfinity), std::nextafter(x, -kInfinity)});
   }
   return values;

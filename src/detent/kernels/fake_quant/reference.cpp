@@ -12,9 +12,20 @@ namespace {
 // x in units of the scale; NaN if x or the scale is, or both are infinite.
 float in_units(float x, float scale) { return scale == 0 && !std::isnan(x) ? 0.0f : x / scale; }
 
+// Codes 0 to 4 are half a scale apart, 4 to 6 one and 6 to 7 two. Ties go to the even code, whose float has an even
+// mantissa.
+float nearest_e2m1(float u) {
+  const float magnitude = std::fabs(u);
+  const float code = magnitude < 2   ? std::nearbyint(2 * magnitude)
+                     : magnitude < 4 ? std::nearbyint(magnitude) + 2
+                                     : std::nearbyint(magnitude / 2) + 4;
+  return std::copysign(std::min(code, 7.0f), u);
+}
+
 // Grids without a zero have a level above and one below every integer: floor finds the one above. For binary that is
 // floor(u) clamped to [-1, 0], the sign.
 float nearest_code(float u, const Grid& grid) {
+  if (!grid.uniform()) return nearest_e2m1(u);
   const float rounded = grid.rounds_down() ? std::floor(u) : std::nearbyint(u);
   return std::clamp(rounded, static_cast<float>(grid.lo()), static_cast<float>(grid.hi()));
 }
@@ -61,7 +72,7 @@ double learned_backward_group(const float* x, const float* g, int64_t n, float s
   LaneSum sum;
   for (int64_t i = 0; i < n; ++i) {
     const float u = in_units(x[i], scale);
-    const float level = grid.stride() * (nearest_code(u, grid) + grid.offset());
+    const float level = std::isnan(u) ? u : grid.level(static_cast<int>(nearest_code(u, grid)));
     float slope = level - surrogate.residual * u;  // NaN stays NaN
     if (u < surrogate.u_lo) slope = surrogate.level_lo;
     if (u > surrogate.u_hi) slope = surrogate.level_hi;

@@ -73,6 +73,31 @@ GroupStats group_stats(const float* x, int64_t n) {
   return stats;
 }
 
+enum class Rounding { kNearest, kDown, kE2M1 };
+
+Rounding rounding_of(const Grid& grid) {
+  if (!grid.uniform()) return Rounding::kE2M1;
+  return grid.rounds_down() ? Rounding::kDown : Rounding::kNearest;
+}
+
+// E2M1's codes are evenly spaced between 0 and 2, 2 and 4, and beyond 4.
+HWY_INLINE FloatVec nearest_e2m1(FloatVec u) {
+  const FloatVec magnitude = hn::Abs(u), half = hn::Set(kF, 0.5f);
+  const FloatMask low = hn::Lt(magnitude, hn::Set(kF, 2.0f)), high = hn::Ge(magnitude, hn::Set(kF, 4.0f));
+  const FloatVec factor = hn::IfThenElse(low, hn::Set(kF, 2.0f), hn::IfThenElse(high, half, hn::Set(kF, 1.0f)));
+  const FloatVec shift = hn::IfThenElse(low, hn::Zero(kF), hn::IfThenElse(high, hn::Set(kF, 4.0f), hn::Set(kF, 2.0f)));
+  const FloatVec code = hn::Add(hn::Round(hn::Mul(magnitude, factor)), shift);
+  return hn::CopySign(hn::Min(code, hn::Set(kF, 7.0f)), u);
+}
+
+HWY_INLINE FloatVec e2m1_level(FloatVec code) {
+  const FloatVec magnitude = hn::Abs(code);
+  const FloatVec low = hn::Mul(magnitude, hn::Set(kF, 0.5f)), middle = hn::Sub(magnitude, hn::Set(kF, 2.0f));
+  const FloatVec high = hn::Sub(hn::Add(magnitude, magnitude), hn::Set(kF, 8.0f));
+  // A code of -0 stands for the one zero there is.
+  return hn::CopySign(hn::Max(low, hn::Max(middle, high)), hn::Add(code, hn::Zero(kF)));
+}
+
 // A grid as vectors.
 struct GridVectors {
   FloatVec lo, hi, offset, stride, scale;
@@ -84,24 +109,29 @@ struct GridVectors {
         stride(hn::Set(kF, grid.stride())),
         scale(hn::Set(kF, d)) {}
 
-  template <bool kRoundsDown>
+  template <Rounding kRounding>
   HWY_INLINE FloatVec nearest_code(FloatVec u) const {
-    const FloatVec rounded = kRoundsDown ? hn::Floor(u) : hn::Round(u);
+    if constexpr (kRounding == Rounding::kE2M1) return nearest_e2m1(u);
+    const FloatVec rounded = kRounding == Rounding::kDown ? hn::Floor(u) : hn::Round(u);
     return hn::Min(hn::Max(rounded, lo), hi);
   }
-  HWY_INLINE FloatVec level(FloatVec code) const { return hn::Mul(stride, hn::Add(code, offset)); }
+  template <Rounding kRounding>
+  HWY_INLINE FloatVec level(FloatVec code) const {
+    if constexpr (kRounding == Rounding::kE2M1) return e2m1_level(code);
+    return hn::Mul(stride, hn::Add(code, offset));
+  }
 };
 
 HWY_INLINE FloatMask inside(FloatVec u, const Surrogate& surrogate) {
   return hn::And(hn::Ge(u, hn::Set(kF, surrogate.u_lo)), hn::Le(u, hn::Set(kF, surrogate.u_hi)));
 }
 
-template <bool kRoundsDown>
+template <Rounding kRounding>
 HWY_INLINE void quantize_vector(const float* x, const GridVectors& grid, const Surrogate& surrogate,
                                 const FakeQuantOut out, int64_t i) {
   const FloatVec u = hn::Div(hn::LoadU(kF, x + i), grid.scale);
   const FloatMask valid = hn::Eq(u, u);
-  const FloatVec code = hn::IfThenElseZero(valid, grid.nearest_code<kRoundsDown>(u));
+  const FloatVec code = hn::IfThenElseZero(valid, grid.nearest_code<kRounding>(u));
   if (out.mask) {
     const IntVec one = hn::Set(IntTag(), 1);
     const IntVec passes = hn::IfThenElseZero(hn::RebindMask(IntTag(), inside(u, surrogate)), one);
@@ -110,21 +140,21 @@ HWY_INLINE void quantize_vector(const float* x, const GridVectors& grid, const S
   if (out.codes) hn::StoreU(hn::DemoteTo(CodeTag(), hn::ConvertTo(IntTag(), code)), CodeTag(), out.codes + i);
   if (out.value) {
     const FloatVec nan = hn::Set(kF, std::numeric_limits<float>::quiet_NaN());
-    hn::StoreU(hn::IfThenElse(valid, hn::Mul(grid.scale, grid.level(code)), nan), kF, out.value + i);
+    hn::StoreU(hn::IfThenElse(valid, hn::Mul(grid.scale, grid.level<kRounding>(code)), nan), kF, out.value + i);
   }
 }
 
-template <bool kRoundsDown>
+template <Rounding kRounding>
 HWY_INLINE void quantize_loop(const float* x, int64_t n, const GridVectors& grid, const Surrogate& surrogate,
                               const FakeQuantOut& out) {
   int64_t i = 0;
-  for (; i + kFloats <= n; i += kFloats) quantize_vector<kRoundsDown>(x, grid, surrogate, out, i);
+  for (; i + kFloats <= n; i += kFloats) quantize_vector<kRounding>(x, grid, surrogate, out, i);
   if (i == n) return;
   const size_t rest = static_cast<size_t>(n - i);
   PaddedLanes padded(x + i, n - i);
   int8_t codes[kFloats];
   uint8_t mask[kFloats];
-  quantize_vector<kRoundsDown>(padded.values, grid, surrogate, {padded.values, codes, mask}, 0);
+  quantize_vector<kRounding>(padded.values, grid, surrogate, {padded.values, codes, mask}, 0);
   if (out.value) std::memcpy(out.value + i, padded.values, rest * sizeof(float));
   if (out.codes) std::memcpy(out.codes + i, codes, rest);
   if (out.mask) std::memcpy(out.mask + i, mask, rest);
@@ -134,29 +164,40 @@ void quantize_group(const float* x, int64_t n, float scale, const Grid& grid, co
                     const FakeQuantOut& out) {
   if (scale == 0) return reference::quantize_group(x, n, scale, grid, surrogate, out);  // rare: an all-zero group
   const GridVectors vectors(grid, scale);
-  grid.rounds_down() ? quantize_loop<true>(x, n, vectors, surrogate, out)
-                     : quantize_loop<false>(x, n, vectors, surrogate, out);
+  switch (rounding_of(grid)) {
+    case Rounding::kNearest:
+      return quantize_loop<Rounding::kNearest>(x, n, vectors, surrogate, out);
+    case Rounding::kDown:
+      return quantize_loop<Rounding::kDown>(x, n, vectors, surrogate, out);
+    case Rounding::kE2M1:
+      return quantize_loop<Rounding::kE2M1>(x, n, vectors, surrogate, out);
+  }
 }
 
+template <Rounding kRounding>
 HWY_INLINE void dequantize_vector(const int8_t* codes, const GridVectors& grid, float* value) {
   const IntVec code = hn::PromoteTo(IntTag(), hn::LoadU(CodeTag(), codes));
-  hn::StoreU(hn::Mul(grid.scale, grid.level(hn::ConvertTo(kF, code))), kF, value);
+  hn::StoreU(hn::Mul(grid.scale, grid.level<kRounding>(hn::ConvertTo(kF, code))), kF, value);
 }
 
+// Grids that only round differently share their levels.
 void dequantize_group(const int8_t* codes, int64_t n, float scale, const Grid& grid, float* value) {
   const GridVectors vectors(grid, scale);
   int64_t i = 0;
-  for (; i + kFloats <= n; i += kFloats) dequantize_vector(codes + i, vectors, value + i);
+  if (grid.uniform())
+    for (; i + kFloats <= n; i += kFloats) dequantize_vector<Rounding::kNearest>(codes + i, vectors, value + i);
+  else
+    for (; i + kFloats <= n; i += kFloats) dequantize_vector<Rounding::kE2M1>(codes + i, vectors, value + i);
   if (i < n) reference::dequantize_group(codes + i, n - i, scale, grid, value + i);
 }
 
 // d(value)/d(scale) of one round of lanes, and dx on the way.
-template <bool kRoundsDown>
+template <Rounding kRounding>
 HWY_INLINE void slopes(const float* x, const float* g, const GridVectors& grid, const Surrogate& surrogate, float* dx,
                        float* HWY_RESTRICT slope) {
   for (int i = 0; i < kLanes; i += kFloats) {
     const FloatVec u = hn::Div(hn::LoadU(kF, x + i), grid.scale);
-    const FloatVec level = grid.level(grid.nearest_code<kRoundsDown>(u));
+    const FloatVec level = grid.level<kRounding>(grid.nearest_code<kRounding>(u));
     FloatVec t = hn::Sub(level, hn::Mul(hn::Set(kF, surrogate.residual), u));
     t = hn::IfThenElse(hn::Lt(u, hn::Set(kF, surrogate.u_lo)), hn::Set(kF, surrogate.level_lo), t);
     t = hn::IfThenElse(hn::Gt(u, hn::Set(kF, surrogate.u_hi)), hn::Set(kF, surrogate.level_hi), t);
@@ -165,7 +206,7 @@ HWY_INLINE void slopes(const float* x, const float* g, const GridVectors& grid, 
   }
 }
 
-template <bool kRoundsDown>
+template <Rounding kRounding>
 HWY_INLINE double learned_backward_loop(const float* x, const float* g, int64_t n, const GridVectors& grid,
                                         const Surrogate& surrogate, float* dx) {
   alignas(64) float slope[kLanes], gradient[kLanes];
@@ -173,14 +214,14 @@ HWY_INLINE double learned_backward_loop(const float* x, const float* g, int64_t 
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
     for (int j = 0; j < kLanes; j += kFloats) hn::Store(hn::LoadU(kF, g + i + j), kF, gradient + j);  // dx may be g
-    slopes<kRoundsDown>(x + i, gradient, grid, surrogate, dx ? dx + i : nullptr, slope);
+    slopes<kRounding>(x + i, gradient, grid, surrogate, dx ? dx + i : nullptr, slope);
     sum.add_products(gradient, slope);
   }
   if (i < n) {
     const PaddedLanes padded_x(x + i, n - i);
     PaddedLanes padded_g(g + i, n - i);
     float padded_dx[kLanes];
-    slopes<kRoundsDown>(padded_x.values, padded_g.values, grid, surrogate, padded_dx, slope);
+    slopes<kRounding>(padded_x.values, padded_g.values, grid, surrogate, padded_dx, slope);
     sum.add_products(padded_g.values, slope);  // the padding adds g = 0 times a finite slope
     if (dx) std::memcpy(dx + i, padded_dx, static_cast<size_t>(n - i) * sizeof(float));
   }
@@ -191,8 +232,14 @@ double learned_backward_group(const float* x, const float* g, int64_t n, float s
                               const Surrogate& surrogate, float* dx) {
   if (scale == 0) return reference::learned_backward_group(x, g, n, scale, grid, surrogate, dx);
   const GridVectors vectors(grid, scale);
-  return grid.rounds_down() ? learned_backward_loop<true>(x, g, n, vectors, surrogate, dx)
-                            : learned_backward_loop<false>(x, g, n, vectors, surrogate, dx);
+  switch (rounding_of(grid)) {
+    case Rounding::kDown:
+      return learned_backward_loop<Rounding::kDown>(x, g, n, vectors, surrogate, dx);
+    case Rounding::kE2M1:
+      return learned_backward_loop<Rounding::kE2M1>(x, g, n, vectors, surrogate, dx);
+    default:
+      return learned_backward_loop<Rounding::kNearest>(x, g, n, vectors, surrogate, dx);
+  }
 }
 
 void apply_mask(const float* g, const uint8_t* mask, int64_t n, float* dx) {

@@ -17,7 +17,8 @@ struct Lsq : SurrogateMethod {
     return {low, high, low, high, 1};
   }
   ScaleRule initial_rule(const Grid& grid) const override {
-    return grid.kind == GridKind::kMidrise ? ScaleRule::kAbsmaxFull : ScaleRule::kAbsmax;
+    const bool full = grid.kind == GridKind::kMidrise || !grid.uniform();
+    return full ? ScaleRule::kAbsmaxFull : ScaleRule::kAbsmax;
   }
 };
 }  // namespace
@@ -25,7 +26,7 @@ struct Lsq : SurrogateMethod {
 extern const MethodEntry method_lsq;
 const MethodEntry method_lsq = {
     MethodKind::kSurrogate, "straight-through with learned steps; the gradient passes inside the code range",
-    "arXiv 1902.08153",     "int, int_high, midrise, ternary; scale learned",
+    "arXiv 1902.08153",     "int, int_high, midrise, ternary, e2m1; scale learned",
     option_rows<NoOptions>, make_from_options<Lsq>};
 
 }  // namespace detent

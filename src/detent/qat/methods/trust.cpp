@@ -13,7 +13,7 @@ struct Trust : SurrogateMethod {
     if (spec.scale_rule == ScaleRule::kLearned) fail("[trust] has no gradient for a learned scale; use surrogate: lsq");
   }
   kernels::Surrogate surrogate(const QuantSpec& spec) const override {
-    const float half = spec.grid.stride() / 2;
+    const float half = spec.grid.top_step() / 2;
     return {spec.grid.level(spec.grid.lo()) - half, spec.grid.level(spec.grid.hi()) + half};
   }
 };
