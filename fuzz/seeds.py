@@ -66,7 +66,18 @@ def zstd(text):
     return subprocess.run(["zstd", "-q", "-c"], input=text, stdout=subprocess.PIPE, check=True).stdout
 
 
+def config(family, **more):
+    sizes = {"vocab_size": 9, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return json.dumps({"model_type": family, **sizes, **more}).encode()
+
+
 def main():
+    scaling = {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4}
+    put("config", "llama", config("llama", attention_bias=True, rope_theta=5e5, rope_scaling=scaling, eos_token_id=[1, 2]))
+    put("config", "mistral", config("mistral", sliding_window=4, head_dim=4, rope_parameters={"rope_type": "linear", "factor": 2}))
+    put("config", "qwen2", config("qwen2", num_key_value_heads=1, use_sliding_window=True, sliding_window=3, max_window_layers=1))
+    put("config", "qwen3", config("qwen3", num_key_value_heads=2, use_sliding_window=True, sliding_window=3, torch_dtype="bfloat16",
+                                  layer_types=["full_attention", "sliding_attention"]))
     put("safetensors", "empty", safetensors({}, b""))
     put("safetensors", "two", safetensors({"__metadata__": {"format": "pt"}, "a": tensor("F32", [1, 2], 0, 8),
                                            "b.\u00e9": tensor("F4", [2, 0, 3], 8, 8), "c": tensor("U8", [], 8, 9)},

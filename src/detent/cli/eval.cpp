@@ -26,7 +26,7 @@ int run(const Arguments& arguments) {
   const ShippedModel shipped = load_model_any(arguments.model);
   InferenceModel inference = inference_model(shipped);
   const auto tokenizer = load_model_tokenizer(resolve_model(arguments.model));
-  const int64_t limit = inference.model->config().max_position_embeddings;
+  const int64_t limit = inference.model->config().context_limit();
   if (arguments.context > limit) fail("--context {} is longer than the model's {}; lower it", arguments.context, limit);
   const EvalWindows windows(read_documents(arguments.data, arguments.field, arguments.separator), *tokenizer,
                             {.context = arguments.context, .stride = arguments.stride});

@@ -1,48 +1,85 @@
 #include "detent/train/generate.h"
 
 #include <CLI/CLI.hpp>
-#include <chrono>
+#include <filesystem>
 #include <memory>
 
+#include "detent/architectures/stop_ids.h"
 #include "detent/base/error.h"
+#include "detent/base/json.h"
 #include "detent/cli/commands.h"
 #include "detent/deploy/load.h"
 #include "detent/deploy/model_path.h"
+#include "detent/io/bytes.h"
+#include "detent/io/mapped_file.h"
 #include "detent/train/model_folder.h"
+#include "detent/train/text_stream.h"
 
 namespace detent::cli {
 
 namespace {
 
+namespace fs = std::filesystem;
+
 struct Arguments {
-  std::string model, prompt;
+  std::string model, prompt, stop;
   GenerateOptions options;
   bool json = false;
 };
 
+constexpr const char* kReasons[] = {"tokens", "stop_id", "stop_text", "context"};  // by StopReason
+
+// Of generation_config.json, else of config.json, else the tokenizer's end of text.
+std::vector<int32_t> model_stop_ids(const fs::path& model, const ShippedModel& shipped, const Tokenizer& tokenizer) {
+  const fs::path path = model / "generation_config.json";
+  std::vector<int32_t> ids;
+  if (fs::exists(path)) ids = stop_ids(parse_json(io::as_text(io::MappedFile(path).bytes()), path.string()), path);
+  if (ids.empty()) ids = stop_ids(shipped.config, shipped.folder);
+  if (const auto eos = tokenizer.eos(); ids.empty() && eos) ids = {*eos};
+  return ids;
+}
+
+void print_summary(const Generated& made, size_t prompt) {
+  const auto rate = [](size_t count, double seconds) { return static_cast<double>(count) / std::max(seconds, 1e-9); };
+  fmt::print(stderr, "prompt {} tokens, {:.1f} tokens/s; {} tokens, {:.1f} tokens/s{}\n", prompt,
+             rate(prompt, made.prompt_seconds), made.ids.size(), rate(made.ids.size(), made.seconds),
+             made.reason == StopReason::kContextFull ? "; stopped: the model's context is full" : "");
+}
+
 int run(const Arguments& arguments) {
-  const ShippedModel shipped = load_model_any(arguments.model);
+  const fs::path path = resolve_model(arguments.model);
+  const ShippedModel shipped = load_model_any(path);
   InferenceModel inference = inference_model(shipped);
-  const auto tokenizer = load_model_tokenizer(resolve_model(arguments.model));
-  const std::vector<int32_t> prompt = tokenizer->encode(arguments.prompt);
-  const auto begin = std::chrono::steady_clock::now();
+  const auto tokenizer = load_model_tokenizer(path);
+  GenerateOptions options = arguments.options;
+  options.stop = model_stop_ids(path, shipped, *tokenizer);
+  std::vector<int32_t> prompt = tokenizer->encode(arguments.prompt);
+  if (const auto bos = tokenizer->bos()) prompt.insert(prompt.begin(), *bos);
+
+  TextStream stream(*tokenizer, arguments.stop);
+  std::string text;
+  const auto show = [&](const std::string& piece) {
+    text += piece;
+    if (arguments.json || piece.empty()) return;
+    fmt::print("{}", piece);
+    std::fflush(stdout);
+  };
   if (!arguments.json) fmt::print("{}", arguments.prompt);
-  const std::vector<int32_t> ids =
-      generate(*inference.model, prompt, tokenizer->end_of_text(), arguments.options, [&](int32_t id) {
-        if (arguments.json) return;
-        fmt::print("{}", tokenizer->piece(id));
-        std::fflush(stdout);
-      });
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  const double rate = static_cast<double>(ids.size()) / std::max(seconds, 1e-9);
+  const Generated made = generate(*inference.model, prompt, options, [&](int32_t id) {
+    show(stream.push(id));
+    return !stream.stopped();
+  });
+  show(stream.finish());
   if (arguments.json) {
-    const std::string text = tokenizer->decode(ids);
-    // Bytes that are not UTF-8 become the replacement character; the ids stay exact.
-    const std::string safe = nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    print_json({{"text", nlohmann::json::parse(safe)}, {"ids", ids}, {"tokens_per_second", rate}});
+    const double rate = static_cast<double>(made.ids.size()) / std::max(made.seconds, 1e-9);
+    print_json({{"text", text},
+                {"ids", made.ids},
+                {"tokens_per_second", rate},
+                {"prompt_tokens", prompt.size()},
+                {"stopped", kReasons[static_cast<int>(made.reason)]}});
   } else {
     fmt::print("\n");
-    fmt::print(stderr, "{} tokens, {:.1f} tokens/s\n", ids.size(), rate);
+    print_summary(made, prompt.size());
   }
   return 0;
 }
@@ -67,6 +104,11 @@ Action add_generate(CLI::App& app) {
       ->check(finite)
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  app.add_option("--repetition-penalty", a->options.repetition_penalty, "above 1: ids that came before count less")
+      ->check(finite)
+      ->check(CLI::Range(0.01, 100.0))
+      ->capture_default_str();
+  app.add_option("--stop", a->stop, "end before this text; ids that end a text in the model's folder always do");
   app.add_option("--seed", a->options.seed, "decides the sampling")->capture_default_str();
   app.add_flag("--json", a->json, "print JSON");
   app.footer("Example:\n  detent generate model.gguf --prompt 'def main' --tokens 80 --temperature 0.8 --seed 1");

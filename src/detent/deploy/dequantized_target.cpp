@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "detent/architectures/decoder_config.h"
 #include "detent/base/error.h"
 #include "detent/deploy/dense_target.h"
 #include "detent/deploy/model_path.h"
@@ -16,17 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-// transformers 5 reads `dtype` and `rope_parameters`, older ones `torch_dtype` and `rope_theta`: the copy has both.
-json readable_config(json config) {
-  config["torch_dtype"] = config["dtype"] = "float32";
-  const json rope = config.value("rope_parameters", json());
-  if (rope.is_object() && rope.contains("rope_theta") && !config.contains("rope_theta"))
-    config["rope_theta"] = rope["rope_theta"];
-  if (rope.is_null() && config.contains("rope_theta") && config.value("rope_scaling", json()).is_null())
-    config["rope_parameters"] = {{"rope_theta", config["rope_theta"]}, {"rope_type", "default"}};
-  return config;
-}
 
 // Replacing a folder removes what is in it.
 void check_free(const fs::path& path) {
@@ -65,10 +55,11 @@ class DequantizedTarget : public DenseTarget {
   bool holds(const at::Tensor&) const override { return true; }
   ExportReport write(const ShippedModel& model, const std::string& path) const override {
     check_free(path);
+    const json config = to_json(decoder_config_from_json(model.config, model.folder + ": config.json"));
     ExportReport report;
     io::AtomicDirectory folder(path);
     write_weights(model, folder.staging() / "model.safetensors", report);
-    io::write_file_atomically(folder.staging() / "config.json", readable_config(model.config).dump(2) + "\n");
+    io::write_file_atomically(folder.staging() / "config.json", config.dump(2) + "\n");
     copy_tokenizer(model.folder, folder.staging());
     folder.commit();
     return report;

@@ -76,6 +76,16 @@ std::optional<std::string> from_gguf_name(const std::string& name) {
   return translate(name, &NamePair::gguf, &NamePair::hugging_face, kBlock, kLayer);
 }
 
+void check_fits_gguf(const DecoderConfig& config) {
+  const std::pair<bool, const char*> beyond[] = {
+      {config.architecture != "llama", "its architecture is not llama"},
+      {config.rope_scaling.type != RopeType::kDefault, "its rotary embedding is scaled"},
+      {config.qkv_bias || config.output_bias || config.mlp_bias, "its layers have biases"}};
+  for (const auto& [found, what] : beyond)
+    if (found)
+      fail("[export] GGUF files of this version cannot hold this model: {}; use safetensors:dequantized", what);
+}
+
 std::vector<std::string> llama_tensor_names(const DecoderConfig& config) {
   std::vector<std::string> names = {kWhole[0].hugging_face};
   for (int64_t i = 0; i < config.num_hidden_layers; ++i)

@@ -15,6 +15,9 @@ namespace detent {
 std::optional<std::string> to_gguf_name(const std::string& name);
 std::optional<std::string> from_gguf_name(const std::string& name);
 
+// Fails, naming what has no place there, unless a GGUF file of the llama architecture can say all that config does.
+void check_fits_gguf(const DecoderConfig& config);
+
 // Every tensor of the model by its Hugging Face name, in the order in which the file holds them.
 std::vector<std::string> llama_tensor_names(const DecoderConfig& config);
 

@@ -64,6 +64,7 @@ std::vector<io::GgufTensorInfo> plan(const ShippedModel& model, const std::vecto
 
 ExportReport write_gguf(const ShippedModel& model, const std::string& path, const GgufKind& kind) {
   const DecoderConfig config = decoder_config_from_json(model.config, model.folder);
+  check_fits_gguf(config);
   const std::vector<std::string> names = llama_tensor_names(config);
   check_names(model, names);
   const auto tokenizer = has_tokenizer(model.folder) ? load_model_tokenizer(model.folder) : nullptr;

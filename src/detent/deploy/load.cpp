@@ -7,6 +7,7 @@
 #include "detent/deploy/model_parts.h"
 #include "detent/deploy/model_path.h"
 #include "detent/deploy/weight_file.h"
+#include "detent/quant/model_files.h"
 
 namespace detent {
 
@@ -30,7 +31,9 @@ ShippedModel load_gguf(const fs::path& path) {
 
 ShippedModel load_model_any(const fs::path& path) {
   const fs::path model = resolve_model(path);
-  return is_gguf(model) ? load_gguf(model) : load_shipped(model.string());
+  if (is_gguf(model)) return load_gguf(model);
+  open_model(model);  // finds what is wrong before any weight is read
+  return load_shipped(model.string());
 }
 
 }  // namespace detent

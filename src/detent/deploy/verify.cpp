@@ -44,14 +44,18 @@ bool may_be_missing(const ShippedModel& model, const std::string& name) {
 // What the maths depends on; float metadata is compared as float32, which is all that GGUF keeps.
 std::vector<std::string> compare_configs(const WeightFile& file, const ShippedModel& model) {
   const auto config = file.config();
-  if (!config || model.config.value("model_type", "") != "llama") return {};
-  const nlohmann::json held = to_json(decoder_config_from_json(*config, "the file")),
-                       wanted = to_json(decoder_config_from_json(model.config, "the model"));
+  if (!config) return {};
+  DecoderConfig of_file = decoder_config_from_json(*config, "the file"),
+                of_model = decoder_config_from_json(model.config, "the model");
+  of_file.carried = of_model.carried = nlohmann::json::object();
+  const nlohmann::json held = to_json(of_file), wanted = to_json(of_model);
   std::vector<std::string> differences;
   for (const auto& [key, value] : wanted.items()) {
-    const bool equal = value.is_number_float() ? value.get<float>() == held[key].get<float>() : value == held[key];
+    const nlohmann::json other = held.value(key, nlohmann::json());
+    const bool equal =
+        value.is_number() && other.is_number() ? value.get<float>() == other.get<float>() : value == other;
     if (!equal && key != "initializer_range")
-      differences.push_back(fmt::format("{}: file {}, model {}", key, held[key].dump(), value.dump()));
+      differences.push_back(fmt::format("{}: file {}, model {}", key, other.dump(), value.dump()));
   }
   return differences;
 }

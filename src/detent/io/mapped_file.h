@@ -18,6 +18,8 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::filesystem::path& path() const { return path_; }
+  // Takes whole pages inside part, which must lie in bytes(), out of this process's memory; reading brings them back.
+  void release(std::span<const std::byte> part) const;
 
  private:
   std::filesystem::path path_;

@@ -36,7 +36,8 @@ struct SafetensorsContent {
 SafetensorsContent parse_safetensors(std::span<const std::byte> file, std::string_view source);
 
 // One .safetensors file, or a folder with model.safetensors, or one with model.safetensors.index.json and its shards.
-// Views stay valid while the object lives, moved or not.
+// Views stay valid while the object lives, moved or not. A folder that has only PyTorch's pickles is refused with the
+// way to convert it.
 class SafetensorsReader {
  public:
   explicit SafetensorsReader(const std::filesystem::path& path);
@@ -45,6 +46,7 @@ class SafetensorsReader {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }  // of the first file
   const TensorView* find(std::string_view name) const;                              // null when absent
   const TensorView& at(std::string_view name) const;                                // fails naming tensor and file
+  void release(std::span<const std::byte> part) const;  // lets go of the memory that reading part of a tensor took
   const std::filesystem::path& path() const { return path_; }
 
  private:

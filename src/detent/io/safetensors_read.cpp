@@ -9,6 +9,25 @@ namespace detent::io {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+constexpr uint64_t kMaxIndexBytes = uint64_t{4} << 20;  // some 40,000 tensors
+
+[[noreturn]] void fail_without_weights(const fs::path& folder) {
+  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json", "consolidated.00.pth"}) {
+    if (fs::exists(folder / name)) {
+      fail(
+          "{}: {} is a pickle, which runs code when it is opened; convert it to safetensors first, in transformers "
+          "with "
+          "model.save_pretrained(FOLDER)",
+          folder.string(), name);
+    }
+  }
+  fail("{} holds neither model.safetensors nor model.safetensors.index.json", folder.string());
+}
+
+}  // namespace
+
 SafetensorsReader::SafetensorsReader(const fs::path& path) : path_(path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
@@ -18,7 +37,7 @@ SafetensorsReader::SafetensorsReader(const fs::path& path) : path_(path) {
   } else if (fs::exists(path / "model.safetensors.index.json", error)) {
     add_shards(path / "model.safetensors.index.json");
   } else {
-    fail("{} holds neither model.safetensors nor model.safetensors.index.json", path.string());
+    fail_without_weights(path);
   }
 }
 
@@ -39,6 +58,10 @@ namespace {
 // weight_map of an index file: tensor name -> file name inside the folder.
 std::map<std::string, std::string> read_weight_map(const fs::path& index) {
   const MappedFile file(index);
+  if (file.bytes().size() > kMaxIndexBytes) {
+    fail("{}: {} bytes are too many for an index, at most {} are read", index.string(), file.bytes().size(),
+         kMaxIndexBytes);
+  }
   const nlohmann::json root = parse_json(as_text(file.bytes()), index.string());
   if (!root.is_object() || !root.contains("weight_map") || !root["weight_map"].is_object()) {
     fail("{}: no object named weight_map", index.string());
@@ -83,6 +106,13 @@ void SafetensorsReader::add_shards(const fs::path& index) {
 const TensorView* SafetensorsReader::find(std::string_view name) const {
   const auto entry = by_name_.find(std::string(name));
   return entry == by_name_.end() ? nullptr : &tensors_[entry->second];
+}
+
+void SafetensorsReader::release(std::span<const std::byte> part) const {
+  for (const MappedFile& file : files_) {
+    const std::span<const std::byte> all = file.bytes();
+    if (part.data() >= all.data() && part.data() + part.size() <= all.data() + all.size()) file.release(part);
+  }
 }
 
 const TensorView& SafetensorsReader::at(std::string_view name) const {

@@ -4,104 +4,120 @@
 
 #include <cmath>
 
+#include "detent/architectures/parameters.h"
 #include "detent/ops/fake_quant.h"
 
 namespace detent {
 
-CausalLm::CausalLm(const DecoderConfig& config, uint64_t seed)
-    : config_(config), rope_(config.head_size(), config.rope_theta), blocks_(config.num_hidden_layers) {
+CausalLm::CausalLm(const DecoderConfig& config)
+    : config_(config), rope_(config), blocks_(static_cast<size_t>(config.num_hidden_layers)) {
   config_.check();
-  name_parameters();
-  initialise(seed);
-}
-
-void CausalLm::name_parameters() {
-  embedding_.name = "model.embed_tokens.weight";
-  for (size_t i = 0; i < blocks_.size(); ++i) {
-    const std::string at = "model.layers." + std::to_string(i) + ".";
-    Block& b = blocks_[i];
-    b.input_norm.name = at + "input_layernorm.weight";
-    b.q.name = at + "self_attn.q_proj.weight";
-    b.k.name = at + "self_attn.k_proj.weight";
-    b.v.name = at + "self_attn.v_proj.weight";
-    b.o.name = at + "self_attn.o_proj.weight";
-    b.post_norm.name = at + "post_attention_layernorm.weight";
-    b.gate.name = at + "mlp.gate_proj.weight";
-    b.up.name = at + "mlp.up_proj.weight";
-    b.down.name = at + "mlp.down_proj.weight";
-    b.input_norm.epsilon = b.post_norm.epsilon = config_.rms_norm_eps;
-  }
-  final_norm_.name = "model.norm.weight";
   final_norm_.epsilon = config_.rms_norm_eps;
-  head_.name = "lm_head.weight";
+  for (Block& b : blocks_)
+    for (nn::RmsNorm* norm : {&b.input_norm, &b.post_norm, &b.q_norm, &b.k_norm}) norm->epsilon = config_.rms_norm_eps;
 }
 
-void CausalLm::initialise(uint64_t seed) {
-  uint32_t tensor = 0;
-  const auto normal = [&](std::vector<int64_t> shape, double deviation) {
-    return ops::add_gaussian(at::zeros(shape, at::kFloat), static_cast<float>(deviation), {seed, tensor++, 0});
-  };
-  const auto ones = [&] { return at::ones({config_.hidden_size}, at::kFloat); };
+CausalLm::CausalLm(const DecoderConfig& config, uint64_t seed) : CausalLm(config) {
   const double deviation = config_.initializer_range;
   const double residual = deviation / std::sqrt(2.0 * static_cast<double>(config_.num_hidden_layers));
-  const int64_t d = config_.hidden_size, inner = config_.intermediate_size;
-  const int64_t q_size = config_.num_attention_heads * config_.head_size();
-  const int64_t kv_size = config_.kv_heads() * config_.head_size();
-  embedding_.weight = normal({config_.vocab_size, d}, deviation);
-  for (Block& b : blocks_) {
-    b.input_norm.weight = ones();
-    b.q.weight = normal({q_size, d}, deviation);
-    b.k.weight = normal({kv_size, d}, deviation);
-    b.v.weight = normal({kv_size, d}, deviation);
-    b.o.weight = normal({d, q_size}, residual);
-    b.post_norm.weight = ones();
-    b.gate.weight = normal({inner, d}, deviation);
-    b.up.weight = normal({inner, d}, deviation);
-    b.down.weight = normal({d, inner}, residual);
+  const std::vector<ParameterInfo> infos = parameters(config_);
+  const std::vector<nn::Slot> all = slots();
+  uint32_t stream = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    at::Tensor& to = *all[i].parameter;
+    if (infos[i].kind == ParameterKind::kNorm) {
+      to = at::ones(infos[i].shape, at::kFloat);
+    } else if (infos[i].kind == ParameterKind::kBias) {
+      to = at::zeros(infos[i].shape, at::kFloat);
+    } else {
+      const double wide = infos[i].kind == ParameterKind::kResidualProjection ? residual : deviation;
+      to = ops::add_gaussian(at::zeros(infos[i].shape, at::kFloat), static_cast<float>(wide), {seed, stream++, 0});
+    }
   }
-  final_norm_.weight = ones();
-  if (!config_.tie_word_embeddings) head_.weight = normal({config_.vocab_size, d}, deviation);
 }
 
 std::vector<nn::Slot> CausalLm::slots() {
-  std::vector<nn::Slot> all{nn::slot(embedding_)};
+  std::vector<nn::Slot> all;
+  const auto vector = [&](nn::Parameter& p) { all.push_back({"", nn::Role::kVector, &p.weight, nullptr, &p.rule}); };
+  const auto linear = [&](nn::Linear& layer, bool bias, nn::Role role = nn::Role::kProjection) {
+    all.push_back({"", role, &layer.weight, &layer.rule, nullptr});
+    if (bias) vector(layer.bias);
+  };
+  all.push_back({"", nn::Role::kEmbedding, &embedding_.weight, nullptr, &embedding_.rule});
   for (Block& b : blocks_) {
-    all.push_back(nn::slot(b.input_norm));
-    for (nn::Linear* layer : {&b.q, &b.k, &b.v, &b.o}) all.push_back(nn::slot(*layer));
-    all.push_back(nn::slot(b.post_norm));
-    for (nn::Linear* layer : {&b.gate, &b.up, &b.down}) all.push_back(nn::slot(*layer));
+    vector(b.input_norm);
+    for (nn::Linear* layer : {&b.q, &b.k, &b.v}) linear(*layer, config_.qkv_bias);
+    linear(b.o, config_.output_bias);
+    if (config_.qk_norm) vector(b.q_norm);
+    if (config_.qk_norm) vector(b.k_norm);
+    vector(b.post_norm);
+    for (nn::Linear* layer : {&b.gate, &b.up, &b.down}) linear(*layer, config_.mlp_bias);
   }
-  all.push_back(nn::slot(final_norm_));
-  if (!config_.tie_word_embeddings) all.push_back(nn::slot(head_, nn::Role::kHead));
+  vector(final_norm_);
+  if (!config_.tie_word_embeddings) linear(head_, false, nn::Role::kHead);
+  const std::vector<ParameterInfo> infos = parameters(config_);
+  for (size_t i = 0; i < all.size(); ++i) all[i].name = infos.at(i).name;
   return all;
 }
 
-at::Tensor CausalLm::attention(Block& block, const at::Tensor& x, const at::Tensor& mask) {
-  const int64_t batch = x.size(0), length = x.size(1), size = config_.head_size();
+at::Tensor CausalLm::attention(size_t layer, const at::Tensor& x, const Pass& pass) {
+  Block& block = blocks_[layer];
+  const int64_t batch = x.size(0), count = x.size(1), window = config_.window(static_cast<int64_t>(layer));
   const auto heads = [&](const at::Tensor& projected) {
-    return projected.view({batch, length, -1, size}).transpose(1, 2);  // [B, heads, T, d]
+    return projected.view({batch, count, -1, config_.head_size()});  // [B, T, heads, d]
   };
-  const at::Tensor q = rope_.apply(heads(block.q.forward(x)));
-  const at::Tensor k = rope_.apply(heads(block.k.forward(x)));
-  const at::Tensor mixed = nn::causal_attention(q, k, heads(block.v.forward(x)), mask);
-  return block.o.forward(mixed.transpose(1, 2).reshape({batch, length, -1}));
+  const auto rotated = [&](const at::Tensor& projected, const nn::RmsNorm& norm) {
+    const at::Tensor each = config_.qk_norm ? norm.forward(heads(projected)) : heads(projected);
+    return rope_.apply(each.transpose(1, 2), pass.first, pass.length);
+  };
+  const at::Tensor q = rotated(block.q.forward(x), block.q_norm);
+  at::Tensor k = rotated(block.k.forward(x), block.k_norm), v = heads(block.v.forward(x)).transpose(1, 2);
+  if (pass.cache) std::tie(k, v) = pass.cache->append(layer, k, v);
+  const at::Tensor mixed = nn::causal_attention(q, k, v, window > 0 ? pass.sliding : pass.full);
+  return block.o.forward(mixed.transpose(1, 2).reshape({batch, count, -1}));
 }
 
-at::Tensor CausalLm::hidden(const at::Tensor& embedded, const at::Tensor& mask) {
-  at::Tensor x = embedded;
-  for (Block& block : blocks_) {
-    x = x + attention(block, block.input_norm.forward(x), mask);
+at::Tensor CausalLm::through_blocks(at::Tensor x, const Pass& pass) {
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    Block& block = blocks_[i];
+    x = x + attention(i, block.input_norm.forward(x), pass);
     const at::Tensor y = block.post_norm.forward(x);
     x = x + block.down.forward(at::silu(block.gate.forward(y)) * block.up.forward(y));
   }
-  return final_norm_.forward(x);
+  return x;
+}
+
+namespace {
+int64_t longest_document(const at::Tensor& ids, const at::Tensor& segments) {
+  if (!segments.defined()) return ids.size(1);
+  return segments.unsqueeze(2).eq(segments.unsqueeze(1)).sum(2).max().item<int64_t>();
+}
+}  // namespace
+
+at::Tensor CausalLm::head(const at::Tensor& x, const at::Tensor& table) {
+  const at::Tensor normed = final_norm_.forward(x);
+  return config_.tie_word_embeddings ? at::linear(normed, table) : head_.forward(normed);
 }
 
 at::Tensor CausalLm::logits(const at::Tensor& ids, const at::Tensor& segments) {
-  const at::Tensor mask = segments.defined() ? nn::segment_mask(segments) : at::Tensor();
+  const int64_t count = ids.size(1);
+  Pass pass{.length = count};
+  if (rope_.depends_on(count)) pass.length = longest_document(ids, segments);
+  pass.full = nn::attention_mask(0, count, 0, segments);
+  pass.sliding = nn::attention_mask(0, count, config_.sliding_window, segments);
   const at::Tensor table = embedding_.value();
-  const at::Tensor x = hidden(at::embedding(table, ids), mask);
-  return config_.tie_word_embeddings ? at::linear(x, table) : head_.forward(x);
+  return head(through_blocks(at::embedding(table, ids), pass), table);
+}
+
+at::Tensor CausalLm::next_logits(const at::Tensor& ids, nn::KvCache& cache) {
+  const at::NoGradGuard guard;
+  const int64_t count = ids.size(1), first = cache.length();
+  const Pass pass{first, first + count, nn::attention_mask(first, count, 0, {}),
+                  nn::attention_mask(first, count, config_.sliding_window, {}), &cache};
+  const at::Tensor table = embedding_.value();
+  const at::Tensor x = through_blocks(at::embedding(table, ids), pass);
+  cache.advance(count);
+  return head(x.select(1, count - 1), table);
 }
 
 }  // namespace detent

@@ -2,11 +2,13 @@
 
 #include <ATen/ATen.h>
 
-#include <fstream>
 #include <set>
 
 #include "detent/base/error.h"
+#include "detent/base/json.h"
+#include "detent/io/bytes.h"
 #include "detent/quant/checkpoint_folder.h"
+#include "detent/quant/model_files.h"
 #include "detent/quant/tensor_file.h"
 
 namespace detent {
@@ -25,16 +27,8 @@ std::optional<QuantSpec> optional_spec(const json& value) {
 }
 
 json read_json(const fs::path& path) {
-  std::ifstream in(path);
-  if (!in) fail("cannot read {}: is this a model folder?", path.string());
-  json parsed = json::parse(in, nullptr, false);
-  if (parsed.is_discarded()) fail("{}: not valid JSON", path.string());
-  return parsed;
-}
-
-void check_finite(const std::string& name, const at::Tensor& tensor, const std::string& folder) {
-  if (!at::isfinite(tensor).all().item<bool>())
-    fail("{}: tensor '{}' holds values that are not finite; it cannot be shipped", folder, name);
+  if (!fs::exists(path)) fail("cannot read {}: is this a model folder?", path.string());
+  return parse_json(io::as_text(io::MappedFile(path).bytes()), path.string());
 }
 
 ShippedTensor ship(const std::string& name, const at::Tensor& latent, const ShippedModel& model) {
@@ -49,7 +43,7 @@ ShippedTensor ship(const std::string& name, const at::Tensor& latent, const Ship
 
 // Every tensor of the record is a matrix that its spec fits, and quantization.safetensors holds the scales that the
 // record's specs learn, and nothing else.
-void check_record(const ShippedModel& model, const TensorMap& latent) {
+void check_record(const ShippedModel& model, const io::SafetensorsReader& latent) {
   std::set<std::string> wanted;
   const auto check = [&](const std::string& name, const std::optional<QuantSpec>& spec, at::IntArrayRef shape) {
     if (!spec || spec->scale_rule != ScaleRule::kLearned) return;
@@ -57,20 +51,19 @@ void check_record(const ShippedModel& model, const TensorMap& latent) {
     if (found == model.learned.end()) fail("{}: quantization.safetensors lacks '{}'", model.folder, name);
     if (found->second.sizes() != at::IntArrayRef(scale_shape(shape, *spec)))
       fail("{}: '{}' has the wrong shape for {}", model.folder, name, spec->name());
-    check_finite(name, found->second, model.folder);
+    check_finite(found->second, name, model.folder);
     wanted.insert(name);
   };
   for (const auto& [name, layer] : model.record.layers) {
-    const auto found = latent.find(name);
-    if (found == latent.end())
-      fail("{}: quantization.json names '{}', which model.safetensors lacks", model.folder, name);
-    const at::Tensor& weight = found->second;
-    if (weight.dim() != 2)
-      fail("{}: quantized tensor '{}' has {} dimensions, expected 2", model.folder, name, weight.dim());
-    if (layer.weight) check_shape(*layer.weight, weight.size(0), weight.size(1), name);
-    if (layer.input) check_shape(*layer.input, 1, weight.size(1), name + " (input)");
-    check(name + ".scale", layer.weight, weight.sizes());
-    check(name + ".input_scale", layer.input, {1, weight.size(1)});
+    const io::TensorView* weight = latent.find(name);
+    if (!weight) fail("{}: quantization.json names '{}', which model.safetensors lacks", model.folder, name);
+    const std::vector<int64_t>& shape = weight->shape;
+    if (shape.size() != 2)
+      fail("{}: quantized tensor '{}' has {} dimensions, expected 2", model.folder, name, shape.size());
+    if (layer.weight) check_shape(*layer.weight, shape[0], shape[1], name);
+    if (layer.input) check_shape(*layer.input, 1, shape[1], name + " (input)");
+    check(name + ".scale", layer.weight, shape);
+    check(name + ".input_scale", layer.input, {1, shape[1]});
   }
   for (const auto& [name, scale] : model.learned)
     if (!wanted.contains(name))
@@ -109,12 +102,15 @@ ShippedModel load_shipped(const std::string& folder) {
     model.record = record_from_json(read_json(fs::path(folder) / "quantization.json"));
   if (fs::exists(fs::path(folder) / "quantization.safetensors"))
     model.learned = read_float_tensors(fs::path(folder) / "quantization.safetensors");
-  const TensorMap latent = read_float_tensors(folder);
+  const io::SafetensorsReader latent(folder);
   check_record(model, latent);
-  for (const auto& [name, tensor] : latent) {
-    check_finite(name, tensor, folder);
-    const ShippedTensor& shipped = model.tensors[name] = ship(name, tensor, model);
-    check_finite(name, shipped.value, folder);  // a finite weight may overflow the type it is stored as
+  const bool tied = model.config.is_object() && model.config.value("tie_word_embeddings", json()) == true;
+  for (const io::TensorView& view : latent.tensors()) {  // one latent tensor in memory at a time
+    if (is_redundant(view.name, tied)) continue;
+    const at::Tensor tensor = read_float_tensor(latent, view);
+    check_finite(tensor, view.name, folder);
+    const ShippedTensor& shipped = model.tensors[view.name] = ship(view.name, tensor, model);
+    check_finite(shipped.value, view.name, folder);  // a finite weight may overflow the type it is stored as
   }
   return model;
 }

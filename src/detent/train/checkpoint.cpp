@@ -65,6 +65,8 @@ void save_checkpoint(const fs::path& run, const CheckpointContent& content, cons
   io::AtomicDirectory directory(folder / name);
   const fs::path& to = directory.staging();
   write_json(to / "config.json", content.model_config);
+  if (!content.generation_config.empty())
+    io::write_file_atomically(to / "generation_config.json", content.generation_config);
   write_float_tensors(to / "model.safetensors", content.weights);
   tokenizer.save(to);
   if (content.record) write_json(to / "quantization.json", to_json(*content.record));

@@ -27,6 +27,7 @@ struct TrainState {
 
 struct CheckpointContent {
   nlohmann::json model_config;
+  std::string generation_config;  // text of generation_config.json; empty: none
   TensorMap weights, learned, moments;
   std::optional<QuantizationRecord> record;
   TrainState state;

@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "detent/architectures/decoder_config.h"
 #include "detent/base/options.h"
 #include "detent/data/data_options.h"
 #include "detent/optim/optimizer.h"
@@ -13,38 +12,9 @@
 #include "detent/qat/cage.h"
 #include "detent/qat/options.h"
 #include "detent/qat/winq.h"
+#include "detent/train/model_options.h"
 
 namespace detent {
-
-struct ModelOptions {
-  std::string from;
-  std::string architecture = "llama";
-  std::optional<int64_t> vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads,
-      num_key_value_heads, head_dim, max_position_embeddings;
-  std::optional<double> rms_norm_eps, rope_theta, initializer_range;
-  std::optional<bool> tie_word_embeddings;
-
-  template <class V>
-  void visit(V& v) {
-    const Range size{1, 1 << 24};
-    v.field("from", from, "start from the weights of a model: a Hugging Face folder, a run or a checkpoint");
-    v.field("architecture", architecture, "architecture of a new model", Choices{"llama"});
-    v.field("vocab_size", vocab_size, "tokens; default: the tokenizer's", size);
-    v.field("hidden_size", hidden_size, "width of the residual stream", size);
-    v.field("intermediate_size", intermediate_size, "width inside the feed-forward layers", size);
-    v.field("num_hidden_layers", num_hidden_layers, "blocks", size);
-    v.field("num_attention_heads", num_attention_heads, "query heads", size);
-    v.field("num_key_value_heads", num_key_value_heads, "key and value heads; default: as many as query heads", size);
-    v.field("head_dim", head_dim, "size of a head; default: hidden_size / num_attention_heads", size);
-    v.field("max_position_embeddings", max_position_embeddings, "longest context", size);
-    v.field("rms_norm_eps", rms_norm_eps, "added to the mean square in RMSNorm", kNonNegative);
-    v.field("rope_theta", rope_theta, "base of the rotary embedding", kPositive);
-    v.field("initializer_range", initializer_range, "standard deviation of fresh weights", kPositive);
-    v.field("tie_word_embeddings", tie_word_embeddings, "embedding and head share their weights");
-  }
-};
-// The shape of a new model; vocab_size is the tokenizer's unless given.
-DecoderConfig new_model_config(const ModelOptions& options, int64_t tokenizer_vocab, int64_t sequence_length);
 
 struct TrainOptions {
   int64_t steps = 2000, batch_size = 16, gradient_accumulation = 1, seed = 0, threads = 0, log_every = 10;

@@ -1,10 +1,9 @@
 #include "detent/train/memory.h"
 
-#include <fstream>
-
 #include "detent/base/error.h"
 #include "detent/base/progress.h"
 #include "detent/data/tokenizer.h"
+#include "detent/quant/model_files.h"
 #include "detent/train/model_folder.h"
 
 namespace detent {
@@ -18,9 +17,7 @@ DecoderConfig model_config(const TrainConfig& config) {
   if (config.model.from.empty())
     return new_model_config(config.model, make_tokenizer(config.data.tokenizer)->vocab_size(),
                             config.data.sequence_length);
-  const std::string path = model_folder(config.model.from) + "/config.json";
-  std::ifstream in(path);
-  return decoder_config_from_json(nlohmann::json::parse(in, nullptr, false), path);
+  return read_decoder_config(model_folder(config.model.from));
 }
 
 // Floats kept for backward by one token: what each layer's operations save, counted in models/causal_lm.cpp, plus the

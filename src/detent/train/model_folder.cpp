@@ -3,11 +3,12 @@
 #include <ATen/ATen.h>
 
 #include <filesystem>
-#include <fstream>
 
+#include "detent/architectures/parameters.h"
 #include "detent/base/error.h"
 #include "detent/quant/checkpoint_folder.h"
-#include "detent/train/checkpoint.h"
+#include "detent/quant/model_files.h"
+#include "detent/quant/tensor_file.h"
 
 namespace detent {
 
@@ -20,34 +21,31 @@ std::string model_folder(const std::string& path) {
   fail("{}: neither a model folder (config.json) nor a run with a checkpoint", path);
 }
 
-namespace {
-
-std::unique_ptr<CausalLm> model_with(const nlohmann::json& config, TensorMap weights, const std::string& source) {
-  auto model = std::make_unique<CausalLm>(decoder_config_from_json(config, source + "/config.json"), 0);
-  TensorMap live;
-  for (const nn::Slot& slot : model->slots()) live[slot.name] = *slot.parameter;
-  // Some writers store the tied head a second time.
-  if (model->config().tie_word_embeddings) weights.erase("lm_head.weight");
-  copy_into(live, weights, source);
+std::unique_ptr<CausalLm> load_latent_model(const std::string& folder) {
+  check_files(folder);
+  const ModelFiles files = open_model(folder);
+  auto model = std::make_unique<CausalLm>(files.config);
+  for (const nn::Slot& slot : model->slots()) {
+    *slot.parameter = read_float_tensor(files.weights, files.weights.at(slot.name));
+    check_finite(*slot.parameter, slot.name, folder);
+  }
   return model;
 }
 
-}  // namespace
-
-std::unique_ptr<CausalLm> load_latent_model(const std::string& folder) {
-  check_files(folder);
-  std::ifstream in(fs::path(folder) / "config.json");
-  const nlohmann::json config = nlohmann::json::parse(in, nullptr, false);
-  if (config.is_discarded()) fail("{}/config.json: not valid JSON", folder);
-  return model_with(config, read_float_tensors(folder), folder);
-}
-
 InferenceModel inference_model(const ShippedModel& shipped) {
-  TensorMap values;
-  for (const auto& [name, tensor] : shipped.tensors) values[name] = tensor.value;
-  InferenceModel result{model_with(shipped.config, std::move(values), shipped.folder), {}};
+  const DecoderConfig config = decoder_config_from_json(shipped.config, shipped.folder + ": config.json");
+  InferenceModel result{std::make_unique<CausalLm>(config), {}};
+  const std::vector<nn::Slot> slots = result.model->slots();
+  const std::vector<ParameterInfo> wanted = parameters(config);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const auto found = shipped.tensors.find(slots[i].name);
+    if (found == shipped.tensors.end()) fail("{}: tensor '{}' is missing", shipped.folder, slots[i].name);
+    if (found->second.value.sizes() != at::IntArrayRef(wanted[i].shape))
+      fail("{}: tensor '{}' has not the shape that its config asks for", shipped.folder, slots[i].name);
+    *slots[i].parameter = found->second.value;  // shared, not copied
+  }
   // The values are final: only the inputs still need their quantizers, and half-rotated weights their input's rotation.
-  result.quantized = attach(shipped.record, shipped.learned, result.model->slots());
+  result.quantized = attach(shipped.record, shipped.learned, slots);
   for (QuantizedLayer& layer : result.quantized.layers) {
     if (layer.slot.value_rule) layer.slot.value_rule->reset();
     if (!layer.slot.linear_rule) continue;

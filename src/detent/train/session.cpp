@@ -4,6 +4,8 @@
 
 #include "detent/base/error.h"
 #include "detent/base/progress.h"
+#include "detent/io/bytes.h"
+#include "detent/io/mapped_file.h"
 #include "detent/io/sha256.h"
 #include "detent/train/interrupt.h"
 #include "detent/train/model_folder.h"
@@ -40,10 +42,15 @@ void Session::build_model() {
   } else {
     const std::string folder = model_folder(config.model.from);
     model = load_latent_model(folder);
+    const fs::path generation = fs::path(folder) / "generation_config.json";
+    if (fs::exists(generation)) generation_config_ = io::as_text(io::MappedFile(generation).bytes());
     if (model->config().vocab_size < tokenizer->vocab_size())
       fail("model.from: {} has {} tokens, data.tokenizer '{}' has {}; name the model's own tokenizer", folder,
            model->config().vocab_size, config.data.tokenizer, tokenizer->vocab_size());
   }
+  if (config.data.sequence_length > model->config().context_limit())
+    fail("data.sequence_length = {} is longer than the model's context of {}; lower it", config.data.sequence_length,
+         model->config().context_limit());
   for (const nn::Slot& slot : model->slots()) slot.parameter->set_requires_grad(true);
   if (config.quant) quantized = attach(*config.quant, model->slots());
   if (!config.model.from.empty()) start_learned_scales(model_folder(config.model.from));
@@ -133,7 +140,9 @@ TensorMap Session::learned() {
 CheckpointContent Session::content(const TrainState& progress) {
   CheckpointContent content;
   content.model_config = to_json(model->config());
-  content.model_config["eos_token_id"] = tokenizer->end_of_text();
+  if (!content.model_config.contains("eos_token_id") && tokenizer->eos())
+    content.model_config["eos_token_id"] = *tokenizer->eos();
+  content.generation_config = generation_config_;
   content.weights = weights();
   content.learned = learned();
   content.moments = optimizer->state();

@@ -39,7 +39,7 @@ class Session {
   void build_model();
   void build_optimizer();
   void open_data(bool quiet);
-  std::string data_digest_;
+  std::string data_digest_, generation_config_;
   TensorMap weights();
   TensorMap learned();
 };
