@@ -53,12 +53,12 @@ def llama2c_file(version):
     return (struct.pack("<Ii7iB", 0x616B3432, 1, *sizes, 1) + bytes(219)) + bytes(weights)
 
 
-def shard(vocabulary, tokens, ends, fingerprint):
+def shard(vocabulary, tokens, ends, ranges, fingerprint):
     width = 2 if vocabulary <= 65536 else 4
-    out = b"DETENTTK" + struct.pack("<IIQQ", 1, width, vocabulary, len(fingerprint)) + fingerprint
+    out = b"DETENTTK" + struct.pack("<IIQQ", 2, width, vocabulary, len(fingerprint)) + fingerprint
     out += bytes(-len(out) % 64) + b"".join(t.to_bytes(width, "little") for t in tokens)
     out += bytes(-len(out) % 8) + struct.pack(f"<{len(ends)}Q", *ends)
-    out += struct.pack("<QQ", len(tokens), len(ends))
+    out += struct.pack(f"<{len(ranges)}Q", *ranges) + struct.pack("<QQQ", len(tokens), len(ends), len(ranges) // 2)
     return out + hashlib.sha256(out).digest()
 
 
@@ -86,8 +86,8 @@ def main():
     put("gguf", "empty", b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
     put("llama2c", "v0", llama2c_file(0))
     put("llama2c", "v1", llama2c_file(1))
-    put("token_shard", "narrow", shard(300, [1, 2, 299], [2, 3], b"source"))
-    put("token_shard", "wide", shard(70000, [69999], [], b""))
+    put("token_shard", "narrow", shard(300, [1, 2, 299], [2, 3], [0, 1, 2, 3], b"source"))
+    put("token_shard", "wide", shard(70000, [69999], [], [], b""))
     lines = b'{"text":"a\\n","id":[1,{"b":null}]}\n\n{"text":"\\u00e9"}\r\n'
     text = b"one--two---three--"
     for kind, content in enumerate([text, lines, zstd(text), zstd(lines) + zstd(b"")]):

@@ -9,13 +9,14 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 std::string shard(uint64_t vocabulary, const std::vector<std::vector<uint32_t>>& documents,
-                  std::string_view fingerprint = "source") {
+                  std::string_view fingerprint = "source", const std::vector<TokenRange>& scored = {}) {
   const TemporaryFolder folder;
   TokenShardWriter writer(folder / "x", vocabulary, fingerprint);
   for (const auto& document : documents) {
     writer.write(document);
     writer.end_document();
   }
+  for (const TokenRange& range : scored) writer.score(range);
   writer.finish();
   return read_raw(folder / "x");
 }
@@ -46,7 +47,7 @@ TEST(TokenShard, KeepsTokensAndDocuments) {
 
 TEST(TokenShard, TokensAreAlignedAndTwoBytesWide) {
   const std::string file = shard(65536, {{1, 2, 65535}}, std::string(40, 'f'));
-  EXPECT_EQ(file.size(), 128u + 8 + 8 + 48);
+  EXPECT_EQ(file.size(), 128u + 8 + 8 + 56);
   EXPECT_EQ(file.substr(128, 8), std::string("\1\0\2\0\xff\xff\0\0", 8));
 }
 
@@ -59,6 +60,16 @@ TEST(TokenShard, MayBeEmptyOrWithoutDocuments) {
   writer.finish();
   EXPECT_EQ(TokenShard(folder / "b").size(), 5u);
   EXPECT_TRUE(TokenShard(folder / "b").document_ends().empty());
+}
+
+TEST(TokenShard, KeepsWhichTokensAreScored) {
+  const TemporaryFolder folder;
+  const std::vector<TokenRange> ranges{{1, 2}, {2, 4}, {6, 7}};
+  write_raw(folder / "x", shard(300, {{1, 2, 3}, {4, 5, 6, 7}}, "", ranges));
+  EXPECT_EQ(TokenShard(folder / "x").scored(), ranges);
+  EXPECT_THAT(TokenShard(folder / "x").document_ends(), ElementsAre(3u, 7u));
+  write_raw(folder / "y", shard(300, {{1, 2, 3}}));
+  EXPECT_TRUE(TokenShard(folder / "y").scored().empty());
 }
 
 TEST(TokenShard, WriterRefusesMisuse) {
@@ -75,6 +86,14 @@ TEST(TokenShard, WriterRefusesMisuse) {
   writer.write(std::vector<uint32_t>{1});
   EXPECT_THAT(error_of([&] { writer.finish(); }), HasSubstr("tokens follow the last ended document"));
   EXPECT_FALSE(fs::exists(folder / "x"));
+  TokenShardWriter scored(folder / "y", 5, "");
+  scored.write(std::vector<uint32_t>{1, 2, 3});
+  EXPECT_THAT(error_of([&] { scored.score({2, 2}); }), HasSubstr("scored tokens 2 to 2 are out of order"));
+  scored.score({1, 2});
+  EXPECT_THAT(error_of([&] { scored.score({1, 3}); }), HasSubstr("scored tokens 1 to 3 are out of order"));
+  scored.score({2, 4});
+  EXPECT_THAT(error_of([&] { scored.finish(); }), HasSubstr("3 tokens, of which one before 4 is scored"));
+  EXPECT_FALSE(fs::exists(folder / "y"));
 }
 
 std::string with(std::string file, size_t at, auto value) {
@@ -84,15 +103,15 @@ std::string with(std::string file, size_t at, auto value) {
 }
 
 TEST(TokenShard, BadFilesAreRefused) {
-  const std::string good = shard(100, {{1, 2, 3}, {4}});
-  const size_t trailer = good.size() - 48;
+  const std::string good = shard(100, {{1, 2, 3}, {4}}), answers = shard(100, {{1, 2, 3}, {4}}, "", {{0, 1}, {2, 4}});
+  const size_t trailer = good.size() - 56, ranges = answers.size() - 56 - 32;
   check_bad_files(
       {
           {"empty", "", "too few"},
-          {"79 bytes", std::string(79, 'x'), "too few"},
+          {"87 bytes", std::string(87, 'x'), "too few"},
           {"another magic", with(good, 0, uint64_t{0}), "not a token shard"},
-          {"version 0", with(good, 8, uint32_t{0}), "version 0, expected 1"},
-          {"version 2", with(good, 8, uint32_t{2}), "version 2, expected 1"},
+          {"version 0", with(good, 8, uint32_t{0}), "version 0, expected 2"},
+          {"version 1", with(good, 8, uint32_t{1}), "version 1, expected 2; tokenize again"},
           {"token width 4", with(good, 12, uint32_t{4}), "4 bytes per token do not fit"},
           {"token width 0", with(good, 12, uint32_t{0}), "0 bytes per token do not fit"},
           {"vocabulary 0", with(good, 16, uint64_t{0}), "a vocabulary of 0"},
@@ -109,16 +128,25 @@ TEST(TokenShard, BadFilesAreRefused) {
           {"documents out of order", with(good, trailer - 16, uint64_t{5}), "document 0 ends at token 5"},
           {"document beyond the tokens", with(good, trailer - 8, uint64_t{5}), "document 1 ends at token 5"},
           {"document falls", with(good, trailer - 8, uint64_t{2}), "document 1 ends at token 2"},
+          {"ranges that are not there", with(good, trailer + 16, uint64_t{1}), "do not fit its size"},
+          {"range bytes wrap", with(good, trailer + 16, uint64_t{1} << 60), "do not fit its size"},
+          {"empty range", with(answers, ranges + 8, uint64_t{0}), "scored tokens 0 to 0 are out of order"},
+          {"ranges overlap", with(answers, ranges + 8, uint64_t{3}), "scored tokens 2 to 4 are out of order"},
+          {"range beyond the tokens", with(answers, ranges + 24, uint64_t{5}), "scored tokens 2 to 5 are out of order"},
+          {"range backwards", with(answers, ranges + 16, uint64_t{4}), "scored tokens 4 to 4 are out of order"},
           {"tokens after the last document", with(good, trailer - 8, uint64_t{3}), "1 tokens after the last"},
       },
       parse);
 }
 
-TEST(TokenShard, EveryTruncationIsRefused) { check_truncations(shard(100, {{1, 2, 3}, {4}}), parse); }
+TEST(TokenShard, EveryTruncationIsRefused) {
+  check_truncations(shard(100, {{1, 2, 3}, {4}}), parse);
+  check_truncations(shard(100, {{1, 2, 3}, {4}}, "", {{1, 3}}), parse);
+}
 
 TEST(TokenShard, EveryFlippedByteIsFound) {
   const TemporaryFolder folder;
-  const std::string good = shard(100, {{1, 2, 3}, {4}});
+  const std::string good = shard(100, {{1, 2, 3}, {4}}, "source", {{1, 3}});
   for (size_t i = 0; i < good.size(); ++i) {
     std::string file = good;
     file[i] = static_cast<char>(file[i] ^ 0x10);
