@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "detent/data/corpus.h"
+#include "tests/data/toy_tokenizer.h"
 #include "tests/io/support.h"
 
 namespace detent {
@@ -12,25 +14,10 @@ using io::test::error_of;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// The byte tokenizer with a BOS, id 257.
-class WithBos : public Tokenizer {
+// Bytes with an end of text, id 256, and a BOS, id 257.
+class WithBos : public test::ToyTokenizer {
  public:
-  std::vector<int32_t> encode(std::string_view text) const override { return bytes_->encode(text); }
-  std::string decode(std::span<const int32_t> ids) const override {
-    return ids.size() == 1 && ids[0] == 257 ? "" : bytes_->decode(ids);
-  }
-  int64_t vocab_size() const override { return 258; }
-  std::optional<int32_t> token_id(std::string_view token) const override { return bytes_->token_id(token); }
-  bool is_special(int32_t id) const override { return id >= 256; }
-  std::optional<int32_t> bos() const override { return 257; }
-  std::optional<int32_t> eos() const override { return bytes_->eos(); }
-  Vocabulary vocabulary() const override { return {}; }
-  std::string name() const override { return "bytes with BOS"; }
-  std::string fingerprint() const override { return name(); }
-  void save(const std::string&) const override {}
-
- private:
-  std::unique_ptr<Tokenizer> bytes_ = byte_tokenizer();
+  WithBos() : ToyTokenizer({}, {"<end>", "<bos>"}, "<bos>", "<end>") {}
 };
 
 // Which prediction is made from what: (context before, scored character), as the text says, window by window.
@@ -53,7 +40,7 @@ Scored scored(const EvalWindows& windows, const Tokenizer& tokenizer) {
 
 TEST(EvalWindows, WithoutBosTheFirstIdOfAWindowIsNotScored) {
   const auto tokenizer = byte_tokenizer();
-  const EvalWindows windows(std::vector<std::string>{"abcdefg"}, *tokenizer, {3, 0});
+  const EvalWindows windows(std::vector<std::string>{"abcdefg"}, *tokenizer, {.context = 3, .stride = 0});
   EXPECT_EQ(scored(windows, *tokenizer), (Scored{{"a", 'b'}, {"ab", 'c'}, {"d", 'e'}, {"de", 'f'}}));
   EXPECT_EQ(windows.dropped(), 1);
   EXPECT_EQ(windows.tokens(), 4);
@@ -63,14 +50,14 @@ TEST(EvalWindows, WithoutBosTheFirstIdOfAWindowIsNotScored) {
 
 TEST(EvalWindows, WithBosEveryIdIsScored) {
   const WithBos tokenizer;
-  const EvalWindows windows(std::vector<std::string>{"abcde"}, tokenizer, {3, 0});
+  const EvalWindows windows(std::vector<std::string>{"abcde"}, tokenizer, {.context = 3, .stride = 0});
   EXPECT_EQ(scored(windows, tokenizer), (Scored{{"^", 'a'}, {"^a", 'b'}, {"^", 'c'}, {"^c", 'd'}, {"^", 'e'}}));
   EXPECT_EQ(windows.dropped(), 0);
 }
 
 TEST(EvalWindows, StrideScoresEachIdOnceWithMoreContext) {
   const auto tokenizer = byte_tokenizer();
-  const EvalWindows windows(std::vector<std::string>{"abcdefgh"}, *tokenizer, {4, 2});
+  const EvalWindows windows(std::vector<std::string>{"abcdefgh"}, *tokenizer, {.context = 4, .stride = 2});
   EXPECT_EQ(scored(windows, *tokenizer),
             (Scored{{"a", 'b'}, {"ab", 'c'}, {"abc", 'd'}, {"cd", 'e'}, {"cde", 'f'}, {"ef", 'g'}, {"efg", 'h'}}));
   EXPECT_EQ(windows.size(), 3);
@@ -103,7 +90,7 @@ TEST(EvalWindows, AgreesWithBruteForce) {
       for (int64_t stride = 0; stride <= context - (bos ? 1 : 0); ++stride) {
         SCOPED_TRACE(fmt::format("bos {} context {} stride {}", bos, context, stride));
         const Tokenizer& tokenizer = bos ? static_cast<const Tokenizer&>(with_bos) : *bytes;
-        const EvalWindows windows(documents, tokenizer, {context, stride});
+        const EvalWindows windows(documents, tokenizer, {.context = context, .stride = stride});
         int64_t dropped = 0;
         const Scored expected = brute_force(documents, bos, context, stride, dropped);
         ASSERT_EQ(scored(windows, tokenizer), expected);
@@ -123,8 +110,9 @@ TEST(EvalWindows, ShardAndTextAgree) {
     ids.push_back(256);
   }
   ids.push_back('z'), ids.push_back('y');  // a last document without its end
-  const EvalWindows shard(std::make_shared<TokensInMemory>(ids), *tokenizer, {4, 0});
-  const EvalWindows text({"first", "", "the second document", "3", "zy"}, *tokenizer, {4, 0});
+  const std::vector<uint64_t> ends{6, 7, 27, 29, 31};
+  const EvalWindows shard(std::make_shared<TokensInMemory>(ids, ends), *tokenizer, {.context = 4, .stride = 0});
+  const EvalWindows text({"first", "", "the second document", "3", "zy"}, *tokenizer, {.context = 4, .stride = 0});
   EXPECT_EQ(scored(shard, *tokenizer), scored(text, *tokenizer));
   EXPECT_EQ(shard.documents(), 5);
   EXPECT_EQ(shard.dropped(), text.dropped());
@@ -133,7 +121,8 @@ TEST(EvalWindows, ShardAndTextAgree) {
 // Documents longer than what is read at a time.
 TEST(EvalWindows, LongDocuments) {
   const auto tokenizer = byte_tokenizer();
-  const EvalWindows windows({std::string(100'000, 'a'), std::string(70'001, 'b')}, *tokenizer, {1000, 0});
+  const EvalWindows windows({std::string(100'000, 'a'), std::string(70'001, 'b')}, *tokenizer,
+                            {.context = 1000, .stride = 0});
   EXPECT_EQ(windows.size(), 170);
   EXPECT_EQ(windows.dropped(), 1);
   EXPECT_EQ(windows.tokens(), 170 * 999);
@@ -143,7 +132,7 @@ TEST(EvalWindows, LongDocuments) {
 
 TEST(EvalWindows, BatchesPadToTheirLongestWindow) {
   const auto tokenizer = byte_tokenizer();
-  const EvalWindows windows({"abcd", "xy", "pqr"}, *tokenizer, {8, 0});
+  const EvalWindows windows({"abcd", "xy", "pqr"}, *tokenizer, {.context = 8, .stride = 0});
   const Batch batch = windows.batch(1, 10);
   EXPECT_EQ(batch.rows, 2);
   EXPECT_EQ(batch.columns, 2);
@@ -157,7 +146,7 @@ TEST(EvalWindows, SpreadTakesTheMiddlesOfEqualShares) {
   const auto tokenizer = byte_tokenizer();
   std::string text;
   for (char c = 'a'; c < 'a' + 12; ++c) text += {c, c};
-  const EvalWindows all(std::vector<std::string>{text}, *tokenizer, {2, 0});
+  const EvalWindows all(std::vector<std::string>{text}, *tokenizer, {.context = 2, .stride = 0});
   ASSERT_EQ(all.size(), 12);
   const EvalWindows three = all.spread(3);
   EXPECT_EQ(scored(three, *tokenizer), (Scored{{"c", 'c'}, {"g", 'g'}, {"k", 'k'}}));
@@ -175,12 +164,58 @@ TEST(EvalWindows, SpreadTakesTheMiddlesOfEqualShares) {
 TEST(EvalWindows, RefusesWhatCannotBe) {
   const auto tokenizer = byte_tokenizer();
   const std::vector<std::string> text{"abc"};
-  EXPECT_THAT(error_of([&] { EvalWindows(text, *tokenizer, {1, 0}); }), HasSubstr("at least 2"));
-  EXPECT_THAT(error_of([&] { EvalWindows(text, *tokenizer, {4, 5}); }), HasSubstr("from 1 to 4"));
-  EXPECT_THAT(error_of([&] { EvalWindows(text, *tokenizer, {4, -1}); }), HasSubstr("from 1 to 4"));
-  EXPECT_THAT(error_of([&] { EvalWindows(text, WithBos(), {4, 4}); }), HasSubstr("from 1 to 3"));
-  const auto foreign = std::make_shared<TokensInMemory>(std::vector<int32_t>{1, 300});
-  EXPECT_THAT(error_of([&] { EvalWindows(foreign, *tokenizer, {4, 0}); }), HasSubstr("holds token 300"));
+  EXPECT_THAT(error_of([&] { EvalWindows(text, *tokenizer, {.context = 1, .stride = 0}); }), HasSubstr("at least 2"));
+  EXPECT_THAT(error_of([&] { EvalWindows(text, *tokenizer, {.context = 4, .stride = 5}); }), HasSubstr("from 1 to 4"));
+  EXPECT_THAT(error_of([&] { EvalWindows(text, *tokenizer, {.context = 4, .stride = -1}); }), HasSubstr("from 1 to 4"));
+  EXPECT_THAT(error_of([&] { EvalWindows(text, WithBos(), {.context = 4, .stride = 4}); }), HasSubstr("from 1 to 3"));
+  const auto foreign = std::make_shared<TokensInMemory>(std::vector<int32_t>{.context = 1, .stride = 300});
+  EXPECT_THAT(error_of([&] { EvalWindows(foreign, *tokenizer, {.context = 4, .stride = 0}); }),
+              HasSubstr("holds token 300"));
+}
+
+TEST(EvalWindows, ShardWithBosAndTextAgree) {
+  const WithBos tokenizer;
+  const std::vector<std::string> documents{"first", "", "the second"};
+  std::vector<int32_t> ids;
+  std::vector<uint64_t> ends;
+  for (const std::string& document : documents) {
+    const std::vector<int32_t> encoded = encode_text(document, tokenizer).ids;
+    EXPECT_EQ(encoded.size(), document.size() + 2);
+    ids.insert(ids.end(), encoded.begin(), encoded.end());
+    ends.push_back(ids.size());
+  }
+  for (const Convention convention : {Convention::kWindows, Convention::kGptq, Convention::kRolling}) {
+    const EvalOptions options{.context = 4, .convention = convention};
+    const EvalWindows shard(std::make_shared<TokensInMemory>(ids, ends), tokenizer, options);
+    const EvalWindows text(documents, tokenizer, options);
+    EXPECT_EQ(scored(shard, tokenizer), scored(text, tokenizer));
+    EXPECT_EQ(shard.text_bytes(), 15);
+    EXPECT_EQ(shard.dropped_ids(), text.dropped_ids());
+  }
+}
+
+TEST(EvalWindows, AnswersAloneAreScoredInWindowsOfTheirConversation) {
+  const WithBos tokenizer;
+  const std::string first = "user: hi. AB", second = "user: a longer one. CD more";
+  std::vector<int32_t> ids;
+  for (const char c : first + second) ids.push_back(c);
+  const std::vector<TokenRange> answers{{10, 12}, {32, 34}};
+  const auto tokens = std::make_shared<TokensInMemory>(ids, std::vector<uint64_t>{12, 39}, answers);
+  const EvalWindows windows(tokens, tokenizer, {.context = 8});
+  EXPECT_EQ(scored(windows, tokenizer), (Scored{{". ", 'A'}, {". A", 'B'}, {"ne. ", 'C'}, {"ne. C", 'D'}}));
+  EXPECT_EQ(windows.unscored(), 4);
+  EXPECT_EQ(windows.tokens(), 4);
+  EXPECT_EQ(windows.bytes(), 4);
+  EXPECT_THAT(error_of([&] { EvalWindows(tokens, tokenizer, {.context = 8, .convention = Convention::kGptq}); }),
+              HasSubstr("for text"));
+}
+
+TEST(EvalWindows, LongestFirstHoldsTheSameWindows) {
+  const auto tokenizer = byte_tokenizer();
+  const EvalWindows windows({"abc", "defghij", "kl"}, *tokenizer, {.context = 8});
+  EXPECT_EQ(scored(windows.by_length(), *tokenizer).size(), scored(windows, *tokenizer).size());
+  EXPECT_EQ(windows.by_length().batch(0, 1).columns, 6);
+  EXPECT_EQ(windows.by_length().batch(2, 1).columns, 1);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "detent/data/tokens.h"
+
 namespace detent {
 
 inline constexpr int64_t kNotScored = -100;  // a target without a loss: PyTorch's ignore_index
@@ -12,6 +14,7 @@ inline constexpr int64_t kNotScored = -100;  // a target without a loss: PyTorch
 // targets[r, c], so the mask belongs to the target.
 struct Batch {
   std::vector<int64_t> inputs, targets;
+  std::vector<int64_t> segments;  // number of each position's document within its row; empty: a row is one document
   int64_t rows = 0, columns = 0;
   int64_t scored = 0;  // targets that are not kNotScored
 
@@ -22,9 +25,11 @@ struct Batch {
         rows(row_count),
         columns(column_count) {}
 
-  // Row r from consecutive ids: inputs all but the last, targets all but the first, of which those before
-  // ids[scored_from] are not scored. At most columns + 1 ids; what is left of the row stays padding.
-  void fill_row(int64_t row, std::span<const int32_t> ids, int64_t scored_from = 1);
+  // Row r from `column` on, from consecutive ids: inputs all but the last, targets those of `scored` (indices into ids;
+  // the first id is no target). What is left of the row stays padding.
+  void fill_row(int64_t row, std::span<const int32_t> ids, std::span<const TokenRange> scored, int64_t column = 0);
+  // From `column` on the row holds another document, its number-th, counted from 0.
+  void start_segment(int64_t row, int64_t column, int64_t number);
 };
 
 }  // namespace detent

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "detent/base/error.h"
+#include "detent/data/instruction.h"
 #include "detent/data/shard_tokens.h"
 #include "detent/io/bytes.h"
 #include "detent/io/descriptor.h"
@@ -19,15 +20,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kLayout = 1;  // of the ids in a shard; counts up when open_corpus writes others for the same text
+constexpr int kLayout = 2;  // of the ids in a shard; counts up when open_corpus writes others for the same text
 
 std::string fingerprint_of(const std::vector<fs::path>& files, const DataOptions& options, const Tokenizer& tokenizer) {
   nlohmann::json list = nlohmann::json::array();
   for (const fs::path& file : files)
     list.push_back(
         {fs::canonical(file).string(), fs::file_size(file), fs::last_write_time(file).time_since_epoch().count()});
-  const nlohmann::json all{kLayout,       tokenizer.fingerprint(), tokenizer.vocab_size(),
-                           options.field, options.separator,       list};
+  const nlohmann::json all{kLayout,           tokenizer.fingerprint(), tokenizer.vocab_size(),           options.field,
+                           options.separator, options.format,          options.chat_format.value_or(""), list};
   const auto replace = nlohmann::json::error_handler_t::replace;  // a path may hold bytes that are not UTF-8
   return io::to_hex(io::sha256(io::as_bytes(all.dump(-1, ' ', false, replace))));
 }
@@ -71,13 +72,26 @@ std::shared_ptr<const ShardTokens> try_open(const fs::path& path, const std::str
   }
 }
 
+void for_each_encoded(const std::vector<fs::path>& files, const DataOptions& options, const Tokenizer& tokenizer,
+                      const CorpusProgress& progress, const std::function<void(const EncodedDocument&)>& take) {
+  const DataFormat format = parse_data_format(options.format);
+  if (format == DataFormat::kText) {
+    for_each_document(files, options.field, options.separator, progress,
+                      [&](std::string_view document) { take(encode_text(document, tokenizer)); });
+    return;
+  }
+  const InstructionEncoder encoder(format, options.chat_format, tokenizer);
+  for_each_line(files, kMaxInstructionBytes, progress,
+                [&](std::string_view line, const std::string& where) { take(encoder.encode(line, where)); });
+}
+
 void build(const fs::path& path, const std::string& fingerprint, const std::vector<fs::path>& files,
            const DataOptions& options, const Tokenizer& tokenizer, const CorpusProgress& progress) {
   io::TokenShardWriter writer(path, static_cast<uint64_t>(tokenizer.vocab_size()), fingerprint);
-  for_each_document(files, options.field, options.separator, progress, [&](std::string_view document) {
-    std::vector<int32_t> ids = tokenizer.encode(document);
-    ids.push_back(tokenizer.end_of_text());
-    writer.write(std::span<const int32_t>(ids));
+  for_each_encoded(files, options, tokenizer, progress, [&](const EncodedDocument& document) {
+    const uint64_t start = writer.size();
+    writer.write(std::span<const int32_t>(document.ids));
+    for (const TokenRange& range : document.scored) writer.score({start + range.begin, start + range.end});
     writer.end_document();
   });
   if (writer.size() == 0) fail("{}: there is no text in these files; name others", files.front().string());
@@ -109,6 +123,29 @@ Corpus open_corpus(const std::vector<std::string>& paths, const DataOptions& opt
   corpus.tokens = std::make_shared<ShardTokens>(corpus.path);
   corpus.built = true;
   return corpus;
+}
+
+EncodedDocument encode_text(std::string_view document, const Tokenizer& tokenizer) {
+  EncodedDocument encoded;
+  if (const auto bos = tokenizer.bos()) encoded.ids.push_back(*bos);
+  const std::vector<int32_t> ids = tokenizer.encode(document);
+  encoded.ids.insert(encoded.ids.end(), ids.begin(), ids.end());
+  encoded.ids.push_back(tokenizer.end_of_text());
+  return encoded;
+}
+
+std::shared_ptr<const Tokens> encode_corpus(const std::vector<std::string>& paths, const DataOptions& options,
+                                            const Tokenizer& tokenizer, const CorpusProgress& progress) {
+  std::vector<int32_t> ids;
+  std::vector<uint64_t> ends;
+  std::vector<TokenRange> scored;
+  for_each_encoded(expand_paths(paths), options, tokenizer, progress, [&](const EncodedDocument& document) {
+    for (const TokenRange& range : document.scored)
+      scored.push_back({ids.size() + range.begin, ids.size() + range.end});
+    ids.insert(ids.end(), document.ids.begin(), document.ids.end());
+    ends.push_back(ids.size());
+  });
+  return std::make_shared<TokensInMemory>(std::move(ids), std::move(ends), std::move(scored));
 }
 
 std::vector<std::string> read_documents(const std::vector<std::string>& paths, const std::string& field,

@@ -1,4 +1,4 @@
-// Text files as a shard of token ids, built once and kept in a cache folder.
+// Data files as a shard of token ids, built once and kept in a cache folder.
 #pragma once
 #include <filesystem>
 #include <memory>
@@ -12,18 +12,27 @@
 
 namespace detent {
 
+// What a shard holds. Text: each document after a BOS where the tokenizer has one, followed by the end of text.
+// Messages: the ids of the chat format. Prompt and completion: see InstructionEncoder; only the answers are scored.
 struct Corpus {
-  std::shared_ptr<const Tokens> tokens;  // memory-mapped: documents in order, each followed by the end of text
-  std::string fingerprint;               // of the tokenizer, the files' paths, sizes and times, field and separator
+  std::shared_ptr<const Tokens> tokens;  // memory-mapped
+  std::string fingerprint;               // of the tokenizer, the files' paths, sizes and times, and the options
   std::filesystem::path path;            // the shard
   bool built = false;                    // by this call; false: it was there
 };
 
 // The shard of `paths` (options.train or options.valid). cache is created if missing. Any number of processes may call
-// this at once: one builds, the others wait for it. A crash leaves no broken shard, and one that fails its checksum is
-// built again. Fails like expand_paths and for_each_document.
+// this at once: one builds, the others wait for it. A crash leaves no broken shard, and one that fails its checksum or
+// is of another version is built again. Fails like expand_paths, for_each_document and InstructionEncoder.
 Corpus open_corpus(const std::vector<std::string>& paths, const DataOptions& options, const Tokenizer& tokenizer,
                    const std::filesystem::path& cache, const CorpusProgress& progress = {});
+
+// The same ids without a file.
+std::shared_ptr<const Tokens> encode_corpus(const std::vector<std::string>& paths, const DataOptions& options,
+                                            const Tokenizer& tokenizer, const CorpusProgress& progress = {});
+
+// A text document as it stands in a shard.
+EncodedDocument encode_text(std::string_view document, const Tokenizer& tokenizer);
 
 // The documents as text, for evaluation.
 std::vector<std::string> read_documents(const std::vector<std::string>& paths, const std::string& field,

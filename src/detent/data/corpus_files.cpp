@@ -78,29 +78,54 @@ std::vector<fs::path> expand_paths(const std::vector<std::string>& paths) {
   return files;
 }
 
-void for_each_document(const std::vector<fs::path>& files, const std::string& field, const std::string& separator,
-                       const CorpusProgress& progress, const std::function<void(std::string_view)>& take) {
-  uint64_t done = 0, total = 0;
+namespace {
+
+// Calls read for each file with what it is to report to, and passes the sum over files on to progress.
+void for_each_file(const std::vector<fs::path>& files, const CorpusProgress& progress,
+                   const std::function<void(const fs::path& file, const CorpusProgress& report)>& read) {
+  uint64_t total = 0, done = 0;
   for (const fs::path& file : files) total += fs::file_size(file);
-  const auto report = [&](uint64_t read, uint64_t) {
-    if (progress) progress(done + read, total);
+  const auto report = [&](uint64_t position, uint64_t) {
+    if (progress) progress(done + position, total);
   };
   for (const fs::path& file : files) {
-    if (is_python(file)) {
-      const io::MappedFile text(file);
-      if (!text.bytes().empty()) take(io::as_text(text.bytes()));
-    } else {
-      io::TextSource source(file, {.field = field, .separator = separator, .progress = report});
-      bool any = false;
-      while (const auto document = source.next()) {
-        any = any || !document->empty();
-        if (!document->empty()) take(*document);
-      }
-      if (!any) fail("{} holds no text; take it out of the data", file.string());
-    }
+    read(file, report);
     done += fs::file_size(file);
     report(0, 0);
   }
+}
+
+}  // namespace
+
+void for_each_document(const std::vector<fs::path>& files, const std::string& field, const std::string& separator,
+                       const CorpusProgress& progress, const std::function<void(std::string_view document)>& take) {
+  for_each_file(files, progress, [&](const fs::path& file, const CorpusProgress& report) {
+    if (is_python(file)) {
+      const io::MappedFile text(file);
+      if (!text.bytes().empty()) take(io::as_text(text.bytes()));
+      return;
+    }
+    io::TextSource source(file, {.field = field, .separator = separator, .progress = report});
+    bool any = false;
+    while (const auto document = source.next()) {
+      any = any || !document->empty();
+      if (!document->empty()) take(*document);
+    }
+    if (!any) fail("{} holds no text; take it out of the data", file.string());
+  });
+}
+
+void for_each_line(const std::vector<fs::path>& files, uint64_t max_bytes, const CorpusProgress& progress,
+                   const std::function<void(std::string_view line, const std::string& where)>& take) {
+  for_each_file(files, progress, [&](const fs::path& file, const CorpusProgress& report) {
+    io::TextSource source(file, {.field = {}, .separator = {}, .max_document_bytes = max_bytes, .progress = report});
+    bool any = false;
+    while (const auto line = source.next_line()) {
+      take(line->text, fmt::format("{}:{}", file.string(), line->number));
+      any = true;
+    }
+    if (!any) fail("{} holds no line; take it out of the data", file.string());
+  });
 }
 
 }  // namespace detent

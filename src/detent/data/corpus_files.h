@@ -23,4 +23,9 @@ void for_each_document(const std::vector<std::filesystem::path>& files, const st
                        const std::string& separator, const CorpusProgress& progress,
                        const std::function<void(std::string_view document)>& take);
 
+// Calls take for each line of .jsonl files that is not blank, in order, with "file:line" to name it by. Fails on a file
+// of another kind, one without lines, and a line of more than max_bytes.
+void for_each_line(const std::vector<std::filesystem::path>& files, uint64_t max_bytes, const CorpusProgress& progress,
+                   const std::function<void(std::string_view line, const std::string& where)>& take);
+
 }  // namespace detent

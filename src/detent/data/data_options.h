@@ -1,10 +1,13 @@
 // The block `data:` of a config.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "detent/base/options.h"
+#include "detent/data/chat_format.h"
+#include "detent/data/packing.h"
 
 namespace detent {
 
@@ -14,6 +17,8 @@ struct DataOptions {
   int64_t sequence_length = 256;
   std::string field = "text";
   std::string separator;
+  std::string format = "text";
+  std::optional<std::string> chat_format, packing;
 
   template <class V>
   void visit(V& v) {
@@ -23,8 +28,23 @@ struct DataOptions {
     v.field("tokenizer", tokenizer, "bytes");
     v.field("sequence_length", sequence_length, "tokens of a training window", Range{1, 1 << 20});
     v.field("field", field, "the key of a jsonl line that holds the text");
+    v.field("format", format,
+            "what a jsonl line holds: text, messages (chats), prompt_completion; the loss is on answers",
+            Choices{"text", "messages", "prompt_completion"});
+    v.field("chat_format", chat_format, "how messages become tokens; default: the tokenizer's own, where it is known",
+            kChatFormats);
+    v.field("packing", packing,
+            "stream: text cut into windows; documents: whole ones side by side, attention inside each; default: stream "
+            "for text, documents for instructions",
+            Choices{"stream", "documents"});
     v.field("separator", separator, "text between the documents of a text file; empty: a file is one document");
   }
 };
+
+// As given, or the default of the format.
+inline Packing packing_of(const DataOptions& options) {
+  return options.packing.value_or(options.format == "text" ? "stream" : "documents") == "stream" ? Packing::kStream
+                                                                                                 : Packing::kDocuments;
+}
 
 }  // namespace detent

@@ -1,4 +1,4 @@
-// Which ids are scored, and after how much context, when a model is evaluated.
+// The windows that a model is evaluated on.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -7,58 +7,56 @@
 #include <vector>
 
 #include "detent/data/batch.h"
+#include "detent/data/eval_cut.h"
 #include "detent/data/tokenizer.h"
 #include "detent/data/tokens.h"
 
 namespace detent {
 
-struct EvalOptions {
-  int64_t context = 256;  // ids of a window, a BOS included
-  int64_t stride = 0;     // ids from window to window; 0: windows do not overlap
-};
-
-// Each document is cut into windows of `context` ids. With a BOS a window is that id and context - 1 ids of text, all
-// of which can be scored; without, context ids of text whose first cannot. A window scores the ids that no earlier
-// window held: the first one all it can, the next ones the last `stride` (fewer at the end of the document). A window
-// of fewer than two ids is dropped and counted.
+// Each document is cut into windows by the convention of the options. Of instruction data only the answers are scored,
+// after the ids as they stand (their format says whether a BOS begins them); a window without an answer is left out.
 class EvalWindows {
  public:
-  // The documents of a token shard: what lies between end-of-text ids, which themselves are never read nor scored.
+  // The documents of a shard as open_corpus writes it: of text, neither a document's BOS nor its end of text is text.
   EvalWindows(std::shared_ptr<const Tokens> shard, const Tokenizer& tokenizer, const EvalOptions& options);
   // Documents as text.
   EvalWindows(const std::vector<std::string>& documents, const Tokenizer& tokenizer, const EvalOptions& options);
 
   int64_t size() const { return static_cast<int64_t>(windows_.size()); }
-  int64_t dropped() const { return dropped_; }        // windows of fewer than two ids
-  int64_t documents() const { return documents_; }    // empty ones included
-  int64_t tokens() const;                             // scored ids of all windows
-  int64_t bytes() const;                              // of the text of the scored ids
-  int64_t text_bytes() const { return text_bytes_; }  // of all documents, scored or not
+  int64_t dropped() const { return dropped_; }          // windows left out by the convention
+  int64_t dropped_ids() const { return dropped_ids_; }  // ids of text in them
+  int64_t unscored() const { return unscored_; }        // windows left out for having no answer
+  int64_t documents() const { return documents_; }      // empty ones included
+  int64_t tokens() const;                               // scored ids of all windows
+  int64_t bytes() const;                                // of the text of the scored ids
+  int64_t text_bytes() const { return text_bytes_; }    // of all documents, scored or not
 
   // Windows first .. first + count (clipped at the end) in order; columns is the longest window less one.
   Batch batch(int64_t first, int64_t count) const;
   // n of the windows (all when there are fewer), evenly spread over the documents: the middles of n equal shares.
   EvalWindows spread(int64_t n) const;
+  // The same windows, the longest first: batches of them hold little padding.
+  EvalWindows by_length() const;
 
  private:
-  struct Window {
-    int64_t first;        // in source_
-    int32_t length;       // ids of text
-    int32_t scored_from;  // the first of them that is scored
-  };
-  void check() const;
-  int64_t text_ids() const;  // of a full window
-  void read_documents(int32_t end_of_text);
-  void cut(int64_t first, int64_t length);
-  std::vector<int32_t> ids(const Window& window) const;
+  enum class Source { kShard, kText };
+  EvalWindows(std::shared_ptr<const Tokens> tokens, Source kind, const Tokenizer& tokenizer,
+              const EvalOptions& options);
+  void read_documents(Source kind, const Tokenizer& tokenizer);
+  void check_ids(std::span<const int32_t> ids) const;
+  TokenRange text_of(TokenRange document, const Tokenizer& tokenizer) const;
+  void cut(TokenRange text);
+  std::vector<TokenRange> scored_in(const EvalWindow& window) const;
+  std::vector<int32_t> ids(const EvalWindow& window) const;
 
   std::shared_ptr<const Tokens> source_;
   EvalOptions options_;
-  std::optional<int32_t> bos_;
+  bool answers_only_;
+  std::optional<int32_t> prefix_;  // stands before the first window, or before each
   int32_t padding_ = 0;
   std::vector<int32_t> id_bytes_;  // bytes of text of each id
-  std::vector<Window> windows_;
-  int64_t dropped_ = 0, documents_ = 0, text_bytes_ = 0;
+  std::vector<EvalWindow> windows_;
+  int64_t dropped_ = 0, dropped_ids_ = 0, unscored_ = 0, documents_ = 0, text_bytes_ = 0;
 };
 
 }  // namespace detent

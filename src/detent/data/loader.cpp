@@ -12,10 +12,9 @@ Loader::Loader(std::vector<std::shared_ptr<const Tokens>> shards, const LoaderOp
   const int64_t length = options.sequence_length;
   if (length < 1) fail("[loader] data.sequence_length is {}; it must be at least 1", length);
   for (const auto& shard : shards_) {
-    const int64_t targets = std::max<int64_t>(shard->size() - 1, 0);
-    tokens_ += targets;
-    windows_ += targets / length + (targets % length != 0);
-    ends_.push_back(windows_);
+    packed_.emplace_back(*shard, options.packing, length);
+    counts_ += packed_.back().counts();
+    ends_.push_back(windows_ += packed_.back().size());
   }
   if (windows_ == 0) fail("[loader] the training data holds fewer than two tokens; name files with text in data.train");
 }
@@ -49,10 +48,13 @@ void Loader::check(int64_t batch_size) const {
 void Loader::fill(Batch& batch, int64_t row, int64_t window) const {
   const size_t index = std::upper_bound(ends_.begin(), ends_.end(), window) - ends_.begin();
   const Tokens& shard = *shards_[index];
-  const int64_t first = (window - (index == 0 ? 0 : ends_[index - 1])) * options_.sequence_length;
-  std::vector<int32_t> ids(std::min(options_.sequence_length + 1, shard.size() - first));
-  shard.read(first, ids);
-  batch.fill_row(row, ids);
+  int64_t column = 0, number = 0;
+  for (const Piece& piece : packed_[index].pieces(window - (index == 0 ? 0 : ends_[index - 1]))) {
+    batch.start_segment(row, column, number++);
+    batch.fill_row(row, shard.read(piece.first, piece.length + 1), shard.scored_in(piece.first, piece.length + 1),
+                   column);
+    column += piece.length;
+  }
 }
 
 void Loader::seek(Cursor cursor) {

@@ -20,6 +20,9 @@ class Tokenizer {
   // spells an added token ("<|eot_id|>") becomes that token; for bytes alone text stays text. Threads may share a
   // tokenizer.
   virtual std::vector<int32_t> encode(std::string_view text) const = 0;
+  // The same, but text that spells a special token stays text: what a user wrote cannot end their turn. Hugging Face's
+  // encode with encode_special_tokens = true.
+  virtual std::vector<int32_t> encode_as_text(std::string_view text) const { return encode(text); }
   // With what the tokenizer's template adds, e.g. a BOS: Hugging Face's encode(text).
   virtual std::vector<int32_t> encode_with_special(std::string_view text) const { return encode(text); }
   // The bytes of ids; special tokens have none. Any cut of ids is allowed, so a cut inside a character gives invalid

@@ -25,6 +25,8 @@ bool is_jsonl(std::string_view name) {
   fail("{}: cannot tell its format; text files end in .txt or .jsonl, compressed ones in .txt.zst or .jsonl.zst", name);
 }
 
+bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == line.npos; }
+
 // Takes the one wanted string out of a line and only checks the rest.
 class FieldReader : public nlohmann::json_sax<json> {
  public:
@@ -45,6 +47,8 @@ class FieldReader : public nlohmann::json_sax<json> {
   }
   bool key(string_t& name) override {
     if (depth_ > 1) return true;
+    if (name == "messages") instruction_ = "messages";
+    if (name == "completion") instruction_ = "prompt_completion";
     wanted_ = name == field_;
     if (wanted_ && found_) fail("{}: the field {} appears twice", source_, in_quotes(field_));
     return true;
@@ -58,6 +62,7 @@ class FieldReader : public nlohmann::json_sax<json> {
     fail("{}: not valid JSON: {}", source_, json_problem(error));
   }
   std::string take() {
+    if (!found_ && instruction_) fail("{}: no field {}; set the format {}", source_, in_quotes(field_), instruction_);
     if (!found_) fail("{}: no field {}; choose another with the field option", source_, in_quotes(field_));
     return std::move(*found_);
   }
@@ -73,6 +78,7 @@ class FieldReader : public nlohmann::json_sax<json> {
   int64_t depth_ = 0;
   bool wanted_ = false;  // the value that comes next at depth 1 is the field's
   std::optional<std::string> found_;
+  const char* instruction_ = nullptr;  // the data format that the line looks like
 };
 
 }  // namespace
@@ -150,7 +156,16 @@ std::optional<std::string> TextSource::next() {
   while (const auto piece = next_piece()) {
     ++line_;
     if (!jsonl_ && !piece->empty()) return take(*piece);
-    if (jsonl_ && piece->find_first_not_of(" \t\r") != piece->npos) return document_of(*piece);
+    if (jsonl_ && !is_blank(*piece)) return document_of(*piece);
+  }
+  return std::nullopt;
+}
+
+std::optional<TextSource::Line> TextSource::next_line() {
+  if (!jsonl_) fail("{}: a .jsonl file is needed here, one JSON object a line", name_);
+  while (const auto piece = next_piece()) {
+    ++line_;
+    if (!is_blank(*piece)) return Line{std::string(*piece), line_};
   }
   return std::nullopt;
 }

@@ -32,6 +32,12 @@ class TextSource {
 
   // The next document; nothing at the end of the file.
   std::optional<std::string> next();
+  // The next line of a .jsonl file that is not blank, as it stands, with its number from 1. Fails on a text file.
+  struct Line {
+    std::string text;
+    uint64_t number = 0;
+  };
+  std::optional<Line> next_line();
   uint64_t bytes_read() const { return stream_.position(); }
   uint64_t bytes_total() const { return stream_.size(); }
 

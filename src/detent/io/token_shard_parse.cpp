@@ -13,7 +13,8 @@ namespace {
 void read_header(std::span<const std::byte> file, std::string_view source, TokenShardContent& content) {
   if (as_text(file.first(8)) != kShardMagic) fail("{}: not a token shard", source);
   const auto version = load<uint32_t>(file, 8);
-  if (version != kShardVersion) fail("{}: token shard version {}, expected {}; tokenize again", source, version, kShardVersion);
+  if (version != kShardVersion)
+    fail("{}: token shard version {}, expected {}; tokenize again", source, version, kShardVersion);
   content.token_bytes = load<uint32_t>(file, 12);
   content.vocabulary = load<uint64_t>(file, 16);
   if (content.vocabulary == 0 || content.vocabulary > kMaxShardVocabulary) {
