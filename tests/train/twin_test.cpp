@@ -16,6 +16,7 @@
 #include "detent/qat/attach.h"
 #include "detent/qat/cage.h"
 #include "detent/train/evaluate.h"
+#include "detent/train/losses.h"
 
 namespace detent {
 namespace {

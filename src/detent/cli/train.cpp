@@ -5,6 +5,7 @@
 #include "detent/base/progress.h"
 #include "detent/cli/commands.h"
 #include "detent/train/memory.h"
+#include "detent/train/run_data.h"
 #include "detent/train/trainer.h"
 
 namespace detent::cli {
@@ -20,15 +21,21 @@ struct Arguments {
 int dry_run(const TrainConfig& config, bool json) {
   Session::check(config);
   const MemoryEstimate memory = estimate_memory(config);
+  std::optional<DataSummary> data;  // where it shows more than the first step would
+  if (config.train.steps > 0 && is_packed(config.data))
+    data = summarize_training_data(config, *make_tokenizer(config.data.tokenizer), json);
   if (json) {
-    print_json({{"parameters", memory.parameters},
-                {"steps", config.train.steps},
-                {"memory_bytes", memory.total()},
-                {"tokens", memory.tokens_per_step * config.train.steps},
-                {"config", resolved_yaml(config)}});
+    nlohmann::json document = {{"parameters", memory.parameters},
+                               {"steps", config.train.steps},
+                               {"memory_bytes", memory.total()},
+                               {"tokens", memory.tokens_per_step * config.train.steps},
+                               {"config", resolved_yaml(config)}};
+    if (data) document["data"] = to_json(*data);
+    print_json(document);
     return 0;
   }
   fmt::print("{}", resolved_yaml(config));
+  if (data) fmt::print(stderr, "\n{}\n", to_text(*data, config.data));
   fmt::print(stderr, "\n{} parameters; {} steps of {} tokens; about {} of memory ({})\nnothing was written\n",
              format_count(static_cast<double>(memory.parameters)), config.train.steps, memory.tokens_per_step,
              format_bytes(memory.total()), memory.breakdown());

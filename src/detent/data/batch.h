@@ -28,6 +28,9 @@ struct Batch {
   // Row r from `column` on, from consecutive ids: inputs all but the last, targets those of `scored` (indices into ids;
   // the first id is no target). What is left of the row stays padding.
   void fill_row(int64_t row, std::span<const int32_t> ids, std::span<const TokenRange> scored, int64_t column = 0);
+  void fill_row(int64_t row, std::span<const int32_t> ids) {
+    fill_row(row, ids, std::vector{TokenRange{0, ids.size()}});
+  }
   // From `column` on the row holds another document, its number-th, counted from 0.
   void start_segment(int64_t row, int64_t column, int64_t number);
 };

@@ -9,6 +9,7 @@
 
 #include "detent/base/error.h"
 #include "detent/data/instruction.h"
+#include "detent/data/json_line.h"
 #include "detent/data/shard_tokens.h"
 #include "detent/io/bytes.h"
 #include "detent/io/descriptor.h"
@@ -81,7 +82,7 @@ void for_each_encoded(const std::vector<fs::path>& files, const DataOptions& opt
     return;
   }
   const InstructionEncoder encoder(format, options.chat_format, tokenizer);
-  for_each_line(files, kMaxInstructionBytes, progress,
+  for_each_line(files, kMaxJsonLine, progress,
                 [&](std::string_view line, const std::string& where) { take(encoder.encode(line, where)); });
 }
 

@@ -42,9 +42,9 @@ struct DataOptions {
 };
 
 // As given, or the default of the format.
-inline Packing packing_of(const DataOptions& options) {
-  return options.packing.value_or(options.format == "text" ? "stream" : "documents") == "stream" ? Packing::kStream
-                                                                                                 : Packing::kDocuments;
-}
+Packing packing_of(const DataOptions& options);
+// With chat_format filled in where messages need one: that of the tokenizer's own chat template, if it is known for
+// certain. tokenizer_folder: where its files lie; empty: it has none. Fails saying what to set.
+DataOptions with_chat_format(DataOptions options, const std::filesystem::path& tokenizer_folder);
 
 }  // namespace detent

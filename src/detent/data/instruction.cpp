@@ -4,6 +4,7 @@
 
 #include "detent/base/error.h"
 #include "detent/base/json.h"
+#include "detent/data/json_line.h"
 #include "detent/data/whitespace.h"
 
 namespace detent {
@@ -11,19 +12,6 @@ namespace detent {
 namespace {
 
 using nlohmann::json;
-
-const json& member(const json& object, const std::string& key, const std::string& where) {
-  if (!object.is_object()) fail("{}: {} instead of a JSON object", where, object.type_name());
-  const auto found = object.find(key);
-  if (found == object.end()) fail("{}: no field '{}'; data.format says what a line holds", where, key);
-  return *found;
-}
-
-std::string text_of(const json& object, const std::string& key, const std::string& where) {
-  const json& value = member(object, key, where);
-  if (!value.is_string()) fail("{}: the field '{}' is {}, expected a string", where, key, value.type_name());
-  return value.get<std::string>();
-}
 
 Message parse_message(const json& turn, const std::string& where) {
   const Message message{text_of(turn, "role", where), text_of(turn, "content", where)};
@@ -48,8 +36,7 @@ DataFormat parse_data_format(const std::string& name) {
 
 std::vector<Message> parse_messages(std::string_view line, const std::string& where) {
   const json object = parse_json(line, where);
-  const json& turns = member(object, "messages", where);
-  if (!turns.is_array()) fail("{}: the field 'messages' is {}, expected an array", where, turns.type_name());
+  const json& turns = array_of(object, "messages", where);
   std::vector<Message> messages;
   for (size_t i = 0; i < turns.size(); ++i)
     messages.push_back(parse_message(turns[i], fmt::format("{}: messages[{}]", where, i)));

@@ -13,9 +13,6 @@ namespace detent {
 enum class DataFormat { kText, kMessages, kPromptCompletion };
 DataFormat parse_data_format(const std::string& name);  // text, messages or prompt_completion
 
-inline constexpr uint64_t kMaxInstructionBytes = uint64_t{16}
-                                                 << 20;  // of a line: its JSON tree takes several times that
-
 // The messages of a line {"messages": [{"role", "content"}, ...]}; other keys of the line are passed over, other keys
 // of a message refused. Fails, naming `where`, on a role other than system, user and assistant, on content that is no
 // text, on a conversation without an answer and on a blank one.

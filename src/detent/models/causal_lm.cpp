@@ -94,19 +94,21 @@ int64_t longest_document(const at::Tensor& ids, const at::Tensor& segments) {
 }
 }  // namespace
 
-at::Tensor CausalLm::head(const at::Tensor& x, const at::Tensor& table) {
-  const at::Tensor normed = final_norm_.forward(x);
-  return config_.tie_word_embeddings ? at::linear(normed, table) : head_.forward(normed);
-}
-
-at::Tensor CausalLm::logits(const at::Tensor& ids, const at::Tensor& segments) {
+at::Tensor CausalLm::hidden_states(const at::Tensor& ids, const at::Tensor& segments) {
   const int64_t count = ids.size(1);
   Pass pass{.length = count};
   if (rope_.depends_on(count)) pass.length = longest_document(ids, segments);
   pass.full = nn::attention_mask(0, count, 0, segments);
   pass.sliding = nn::attention_mask(0, count, config_.sliding_window, segments);
-  const at::Tensor table = embedding_.value();
-  return head(through_blocks(at::embedding(table, ids), pass), table);
+  return final_norm_.forward(through_blocks(at::embedding(embedding_.value(), ids), pass));
+}
+
+at::Tensor CausalLm::output_layer(const at::Tensor& states) {
+  return config_.tie_word_embeddings ? at::linear(states, embedding_.value()) : head_.forward(states);
+}
+
+at::Tensor CausalLm::logits(const at::Tensor& ids, const at::Tensor& segments) {
+  return output_layer(hidden_states(ids, segments));
 }
 
 at::Tensor CausalLm::next_logits(const at::Tensor& ids, nn::KvCache& cache) {
@@ -114,10 +116,9 @@ at::Tensor CausalLm::next_logits(const at::Tensor& ids, nn::KvCache& cache) {
   const int64_t count = ids.size(1), first = cache.length();
   const Pass pass{first, first + count, nn::attention_mask(first, count, 0, {}),
                   nn::attention_mask(first, count, config_.sliding_window, {}), &cache};
-  const at::Tensor table = embedding_.value();
-  const at::Tensor x = through_blocks(at::embedding(table, ids), pass);
+  const at::Tensor x = through_blocks(at::embedding(embedding_.value(), ids), pass);
   cache.advance(count);
-  return head(x.select(1, count - 1), table);
+  return output_layer(final_norm_.forward(x.select(1, count - 1)));
 }
 
 }  // namespace detent

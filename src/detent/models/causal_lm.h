@@ -23,11 +23,14 @@ class CausalLm {
   // rotary embedding sees only their differences; under dynamic scaling the length that counts is that of the longest
   // document, as if positions began anew in each.
   at::Tensor logits(const at::Tensor& ids, const at::Tensor& segments = {});
+  // The two halves of it: states [B, T, hidden] after the last norm, and the output layer, [..., hidden] ->
+  // [..., vocab], for those of them that are wanted.
+  at::Tensor hidden_states(const at::Tensor& ids, const at::Tensor& segments = {});
+  at::Tensor output_layer(const at::Tensor& states);
   // Logits [B, vocab] of what follows ids [B, T] when they come after those that the cache has seen; without gradients.
   // The same as the last position of logits() over all of them, which needs can_extend() of the whole length.
   at::Tensor next_logits(const at::Tensor& ids, nn::KvCache& cache);
   bool can_extend(int64_t length) const { return !rope_.depends_on(length); }
-
   std::vector<nn::Slot> slots();  // every parameter once, in the order of parameters(config); a tied head has none
   const DecoderConfig& config() const { return config_; }
 
@@ -44,7 +47,6 @@ class CausalLm {
   };
   at::Tensor attention(size_t layer, const at::Tensor& x, const Pass& pass);
   at::Tensor through_blocks(at::Tensor x, const Pass& pass);  // [B, T, hidden]
-  at::Tensor head(const at::Tensor& x, const at::Tensor& table);
 
   DecoderConfig config_;
   nn::Rope rope_;

@@ -106,6 +106,13 @@ void check_optimizer(const Node& root, const TrainConfig& config) {
          config.schedule.name);
 }
 
+void check_data(const Node& root, const DataOptions& data) {
+  const std::string reason = "data.format is " + data.format;
+  if (data.format == "text") refuse(root, "data", "chat_format", reason);
+  if (data.format != "text")
+    for (const char* key : {"field", "separator"}) refuse(root, "data", key, reason);
+}
+
 void check_model(const Node& root, const TrainConfig& config) {
   const Node* model = root.find("model");
   if (!model) fail("{}: the block 'model' is missing: give model.from, or a new model's sizes", root.source);
@@ -130,6 +137,10 @@ void drop_unused(TrainConfig& config, Node& node) {
   }
   if (config.schedule.name == "constant") drop("schedule", "final");
   if (!config.model.from.empty()) drop("model", "architecture");
+  if (config.data.format != "text") {
+    drop("data", "field");
+    drop("data", "separator");
+  }
   if (config.winq && config.winq->every == 0) drop("winq", "interpolation");
   if (config.winq && config.winq->interpolation == 0) drop("winq", "every");
 }
@@ -142,6 +153,7 @@ TrainConfig train_config_from_node(Node node) {
   TrainConfig config;
   read_options(node, config);
   check_model(node, config);
+  check_data(node, config.data);
   check_optimizer(node, config);
   check_methods(node, config);
   if (config.data.train.empty() && config.train.steps > 0)

@@ -2,6 +2,8 @@
 #pragma once
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
 
 #include "detent/data/batch.h"
 #include "detent/data/eval_windows.h"
@@ -12,15 +14,18 @@ namespace detent {
 struct Evaluation {
   double loss = 0;  // nats a scored token
   double bits_per_byte = 0;
-  int64_t tokens = 0, bytes = 0, windows = 0, dropped = 0;
+  int64_t tokens = 0, bytes = 0, windows = 0;
+  int64_t dropped = 0, dropped_tokens = 0;  // windows left out by the convention, and the ids of text in them
+  int64_t words = 0;                        // 0: not counted
   double perplexity() const;
+  double perplexity_per(int64_t units) const;  // words or bytes in place of tokens
 };
 nlohmann::json to_json(const Evaluation& evaluation);
 
 using EvalProgress = std::function<void(int64_t done, int64_t total)>;
 Evaluation evaluate(CausalLm& model, const EvalWindows& windows, int64_t batch_size, const EvalProgress& progress = {});
 
-// Sum of the cross-entropies of all scored targets, as a scalar float32 with a graph.
-at::Tensor summed_loss(CausalLm& model, const Batch& batch);
+// What lm-evaluation-harness divides by: the words and bytes of whole documents, whatever the tokenizer made of them.
+void count_documents(Evaluation& evaluation, const std::vector<std::string>& documents);
 
 }  // namespace detent

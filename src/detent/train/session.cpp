@@ -3,27 +3,14 @@
 #include <ATen/ATen.h>
 
 #include "detent/base/error.h"
-#include "detent/base/progress.h"
 #include "detent/io/bytes.h"
 #include "detent/io/mapped_file.h"
-#include "detent/io/sha256.h"
-#include "detent/train/interrupt.h"
 #include "detent/train/model_folder.h"
+#include "detent/train/run_data.h"
 
 namespace detent {
 
 namespace fs = std::filesystem;
-
-namespace {
-void add_ids(io::Sha256& digest, const Tokens& tokens) {
-  std::vector<int32_t> ids(1 << 16);
-  for (int64_t first = 0; first < tokens.size(); first += static_cast<int64_t>(ids.size())) {
-    const std::span<int32_t> part(ids.data(), static_cast<size_t>(std::min<int64_t>(1 << 16, tokens.size() - first)));
-    tokens.read(first, part);
-    digest.update(std::as_bytes(part));
-  }
-}
-}  // namespace
 
 Session::Session(const TrainConfig& given) : config(given), tokenizer(make_tokenizer(given.data.tokenizer)) {
   build_model();
@@ -76,36 +63,10 @@ void Session::start_learned_scales(const std::string& folder) {
 }
 
 void Session::open_data(bool quiet) {
-  const fs::path cache = fs::absolute(config.output).parent_path() / ".cache";
-  const auto open = [&](const std::vector<std::string>& paths, const char* title) {
-    std::unique_ptr<Progress> bar;
-    return open_corpus(paths, config.data, *tokenizer, cache, [&](uint64_t done, uint64_t total) {
-      if (InterruptGuard::requested())
-        throw Error(ExitCode::kInterrupted, "interrupted while reading the data; start again with --resume");
-      if (!bar) bar = std::make_unique<Progress>(title, static_cast<int64_t>(total), "B", 0, quiet);
-      bar->update(static_cast<int64_t>(done));
-      if (done == total) bar->finish();
-    });
-  };
-  io::Sha256 digest;
-  const Corpus valid = open(config.data.valid, "tokenize valid");
-  add_ids(digest, *valid.tokens);
-  EvalWindows all(valid.tokens, *tokenizer, {.context = config.data.sequence_length});
-  if (all.size() == 0) fail("data.valid: {} holds no text to validate on", config.data.valid[0]);
-  validation = std::make_unique<EvalWindows>(
-      config.eval.batches > 0 ? all.spread(config.eval.batches * config.train.batch_size) : all);
-  if (config.train.steps == 0) return;
-  const Corpus train = open(config.data.train, "tokenize train");
-  add_ids(digest, *train.tokens);
-  data_digest_ = io::to_hex(digest.finish());
-  loader = std::make_unique<Loader>(
-      std::vector<std::shared_ptr<const Tokens>>{train.tokens},
-      LoaderOptions{config.data.sequence_length, static_cast<uint64_t>(config.train.seed), tokenizer->end_of_text()});
-  if (config.train.batch_size > loader->windows())
-    fail(
-        "train.batch_size = {} is larger than the data: data.train holds {} windows of {} tokens; lower it or give "
-        "more text",
-        config.train.batch_size, loader->windows(), config.data.sequence_length);
+  RunData data = open_run_data(config, *tokenizer, quiet);
+  loader = std::move(data.loader);
+  validation = std::move(data.validation);
+  data_digest_ = data.digest;
 }
 
 void Session::build_optimizer() {

@@ -13,6 +13,7 @@
 #include "detent/qat/attach.h"
 #include "detent/train/config.h"
 #include "detent/train/evaluate.h"
+#include "detent/train/losses.h"
 
 namespace detent {
 

@@ -11,6 +11,8 @@
 #include "detent/io/dir_lock.h"
 #include "detent/quant/checkpoint_folder.h"
 #include "detent/train/interrupt.h"
+#include "detent/train/losses.h"
+#include "detent/train/run_data.h"
 
 namespace detent {
 
@@ -45,6 +47,7 @@ class Trainer {
   void check_finite(int64_t t, double loss, double norm) const;
   void log_step(int64_t t, double lr, double norm, const PullTerms& pull);
   void see_first_batch();
+  void describe_data();
   void validate(int64_t t);
   void save(int64_t t);
   bool due(int64_t every, int64_t t) const { return every > 0 && t % every == 0 && t < config().train.steps; }
@@ -121,7 +124,7 @@ void Trainer::check_finite(int64_t t, double loss, double norm) const {
 
 void Trainer::log_step(int64_t t, double lr, double norm, const PullTerms& pull) {
   json line = {{"kind", "train"}, {"step", t}, {"loss", loss_}, {"lr", lr}, {"grad_norm", norm}};
-  line["tokens"] = t * config().train.batch_size * config().train.gradient_accumulation * config().data.sequence_length;
+  line["tokens"] = trained_tokens_;
   line["tokens_per_second"] = static_cast<double>(trained_tokens_) / std::max(trained_seconds_, 1e-9);
   line["seconds"] = trained_seconds_;
   session_.methods->describe(line, t);
@@ -158,11 +161,21 @@ void Trainer::see_first_batch() {
   summed_loss(*session_.model, session_.loader->at(session_.loader->cursor(), config().train.batch_size));
 }
 
+void Trainer::describe_data() {
+  const DataSummary summary{session_.loader->counts(), session_.loader->windows()};
+  json line = to_json(summary);
+  line["kind"] = "data";
+  line["step"] = 0;
+  log_.write(line);
+  if (!quiet_ && is_packed(config().data)) fmt::print(stderr, "{}\n", to_text(summary, config().data));
+}
+
 TrainResult Trainer::run() {
   const int64_t steps = config().train.steps;
   if (!quiet_ && step_ < steps)
     for (const std::string& note : session_.methods->notes()) fmt::print(stderr, "{}\n", note);
   if (step_ == 0 && steps > 0) {
+    describe_data();
     see_first_batch();
     validate(0);
   }

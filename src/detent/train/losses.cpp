@@ -1,0 +1,58 @@
+#include "detent/train/losses.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+namespace detent {
+
+namespace {
+
+constexpr int64_t kLogits = 16 << 20;  // computed at a time: 64 MB
+
+at::Tensor ids_tensor(const std::vector<int64_t>& ids, const Batch& batch) {
+  return at::from_blob(const_cast<int64_t*>(ids.data()), {batch.rows, batch.columns}, at::kLong).clone();
+}
+
+at::Tensor segments_tensor(const Batch& batch) {
+  return batch.segments.empty() ? at::Tensor() : ids_tensor(batch.segments, batch);
+}
+
+}  // namespace
+
+at::Tensor summed_loss(CausalLm& model, const Batch& batch) {
+  const at::Tensor logits = model.logits(ids_tensor(batch.inputs, batch), segments_tensor(batch));
+  const at::Tensor targets = ids_tensor(batch.targets, batch).view(-1);
+  return at::cross_entropy_loss(logits.view({-1, logits.size(-1)}), targets, {}, at::Reduction::Sum, kNotScored);
+}
+
+std::vector<Prediction> predictions_of(const Batch& batch) {
+  std::vector<Prediction> predictions;
+  predictions.reserve(static_cast<size_t>(batch.scored));
+  for (size_t i = 0; i < batch.targets.size(); ++i)
+    if (batch.targets[i] != kNotScored) predictions.push_back({static_cast<int64_t>(i), batch.targets[i]});
+  return predictions;
+}
+
+at::Tensor prediction_losses(CausalLm& model, const Batch& batch, const std::vector<Prediction>& predictions) {
+  const at::NoGradGuard guard;
+  const auto count = static_cast<int64_t>(predictions.size());
+  at::Tensor positions = at::empty({count}, at::kLong), targets = at::empty({count}, at::kLong);
+  for (int64_t i = 0; i < count; ++i) {
+    positions.mutable_data_ptr<int64_t>()[i] = predictions[i].position;
+    targets.mutable_data_ptr<int64_t>()[i] = predictions[i].target;
+  }
+  const at::Tensor states = model.hidden_states(ids_tensor(batch.inputs, batch), segments_tensor(batch));
+  const at::Tensor rows = states.view({-1, states.size(-1)}).index_select(0, positions);
+  at::Tensor losses = at::empty({count}, at::kFloat);
+  const int64_t chunk = std::max<int64_t>(64, kLogits / model.config().vocab_size);
+  for (int64_t first = 0; first < count; first += chunk) {
+    const int64_t size = std::min(chunk, count - first);
+    losses.narrow(0, first, size)
+        .copy_(at::cross_entropy_loss(model.output_layer(rows.narrow(0, first, size)), targets.narrow(0, first, size),
+                                      {}, at::Reduction::None));
+  }
+  return losses;
+}
+
+}  // namespace detent

@@ -1,0 +1,114 @@
+#include "detent/train/run_data.h"
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "detent/base/error.h"
+#include "detent/base/progress.h"
+#include "detent/data/corpus.h"
+#include "detent/io/sha256.h"
+#include "detent/train/interrupt.h"
+
+namespace detent {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Ids, ends of documents and scored ranges: all that the batches depend on.
+void add_to(io::Sha256& digest, const Tokens& tokens) {
+  std::vector<int32_t> ids(1 << 16);
+  for (int64_t first = 0; first < tokens.size(); first += static_cast<int64_t>(ids.size())) {
+    const std::span<int32_t> part(ids.data(), static_cast<size_t>(std::min<int64_t>(1 << 16, tokens.size() - first)));
+    tokens.read(first, part);
+    digest.update(std::as_bytes(part));
+  }
+  digest.update(std::as_bytes(tokens.document_ends()));
+  digest.update(std::as_bytes(tokens.scored()));
+}
+
+// A bar that appears when there is something to wait for.
+CorpusProgress progress(const std::string& title, bool quiet) {
+  return [title, quiet, bar = std::shared_ptr<Progress>()](uint64_t done, uint64_t total) mutable {
+    if (InterruptGuard::requested())
+      throw Error(ExitCode::kInterrupted, "interrupted while reading the data; start again with --resume");
+    if (!bar) bar = std::make_shared<Progress>(title, static_cast<int64_t>(total), "B", 0, quiet);
+    bar->update(static_cast<int64_t>(done));
+    if (done == total) bar->finish();
+  };
+}
+
+LoaderOptions loader_options(const TrainConfig& config, const Tokenizer& tokenizer) {
+  return {config.data.sequence_length, static_cast<uint64_t>(config.train.seed), tokenizer.eos().value_or(0),
+          packing_of(config.data)};
+}
+
+// Where the tokenizer's own files lie; empty when it was not read from any.
+fs::path tokenizer_folder(const std::string& name_or_path) {
+  if (fs::is_directory(name_or_path)) return name_or_path;
+  return fs::is_regular_file(name_or_path) ? fs::absolute(name_or_path).parent_path() : fs::path();
+}
+
+DataOptions resolve(const DataOptions& data) { return with_chat_format(data, tokenizer_folder(data.tokenizer)); }
+
+}  // namespace
+
+RunData open_run_data(const TrainConfig& config, const Tokenizer& tokenizer, bool quiet) {
+  const DataOptions data = resolve(config.data);
+  const fs::path cache = fs::absolute(config.output).parent_path() / ".cache";
+  RunData opened;
+  io::Sha256 digest;
+  const Corpus valid = open_corpus(data.valid, data, tokenizer, cache, progress("tokenize valid", quiet));
+  add_to(digest, *valid.tokens);
+  EvalWindows all(valid.tokens, tokenizer, {.context = data.sequence_length});
+  if (all.size() == 0) fail("data.valid: {} holds no text to validate on", data.valid[0]);
+  opened.validation = std::make_unique<EvalWindows>(
+      config.eval.batches > 0 ? all.spread(config.eval.batches * config.train.batch_size) : all);
+  if (config.train.steps == 0) return opened;
+  const Corpus train = open_corpus(data.train, data, tokenizer, cache, progress("tokenize train", quiet));
+  add_to(digest, *train.tokens);
+  opened.digest = io::to_hex(digest.finish());
+  opened.loader = std::make_unique<Loader>(std::vector{train.tokens}, loader_options(config, tokenizer));
+  if (config.train.batch_size > opened.loader->windows())
+    fail(
+        "train.batch_size = {} is larger than the data: data.train holds {} windows of {} tokens; lower it or give "
+        "more text",
+        config.train.batch_size, opened.loader->windows(), data.sequence_length);
+  return opened;
+}
+
+DataSummary summarize_training_data(const TrainConfig& config, const Tokenizer& tokenizer, bool quiet) {
+  const DataOptions data = resolve(config.data);
+  const Loader loader({encode_corpus(data.train, data, tokenizer, progress("read data.train", quiet))},
+                      loader_options(config, tokenizer));
+  return {loader.counts(), loader.windows()};
+}
+
+bool is_packed(const DataOptions& options) {
+  return options.format != "text" || packing_of(options) == Packing::kDocuments;
+}
+
+nlohmann::json to_json(const DataSummary& summary) {
+  return {{"documents", summary.counts.documents},
+          {"windows", summary.windows},
+          {"cut_documents", summary.counts.cut},
+          {"single_token_documents", summary.counts.single},
+          {"parts_without_answer", summary.counts.unscored},
+          {"learned_tokens", summary.counts.targets},
+          {"filled_tokens", summary.counts.positions}};
+}
+
+std::string to_text(const DataSummary& summary, const DataOptions& options) {
+  const PackingCounts& counts = summary.counts;
+  std::string text = fmt::format(
+      "data.train: {} documents in {} windows of {} tokens, {:.0f}% filled, {} tokens learned", counts.documents,
+      summary.windows, options.sequence_length,
+      100.0 * static_cast<double>(counts.positions) / static_cast<double>(summary.windows * options.sequence_length),
+      counts.targets);
+  if (counts.cut > 0) text += fmt::format("; {} documents longer than a window are cut", counts.cut);
+  if (counts.unscored > 0) text += fmt::format("; {} parts without an answer are left out", counts.unscored);
+  if (counts.single > 0) text += fmt::format("; {} documents of a single token have nothing to predict", counts.single);
+  return text;
+}
+
+}  // namespace detent
