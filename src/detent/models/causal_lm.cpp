@@ -96,7 +96,8 @@ int64_t longest_document(const at::Tensor& ids, const at::Tensor& segments) {
 
 at::Tensor CausalLm::hidden_states(const at::Tensor& ids, const at::Tensor& segments) {
   const int64_t count = ids.size(1);
-  Pass pass{.length = count};
+  Pass pass;
+  pass.length = count;
   if (rope_.depends_on(count)) pass.length = longest_document(ids, segments);
   pass.full = nn::attention_mask(0, count, 0, segments);
   pass.sliding = nn::attention_mask(0, count, config_.sliding_window, segments);
