@@ -23,6 +23,7 @@ Action add_methods(CLI::App& app);
 Action add_doctor(CLI::App& app);
 Action add_report(CLI::App& app);
 Action add_bench(CLI::App& app);
+Action add_tokenize(CLI::App& app);
 
 // One JSON document on stdout, nothing else there.
 void print_json(const nlohmann::json& document);

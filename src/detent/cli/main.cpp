@@ -30,6 +30,7 @@ constexpr Command kCommands[] = {
     {"verify", "prove that an exported file holds the trained values", &detent::cli::add_verify},
     {"inspect", "what is in a file, and on which grid each tensor lies", &detent::cli::add_inspect},
     {"methods", "what can be combined with what: options, ranges, sources", &detent::cli::add_methods},
+    {"tokenize", "text to token shards for training", &detent::cli::add_tokenize},
     {"report", "one self-contained page of curves and tables from runs", &detent::cli::add_report},
     {"bench", "speed of kernels and of a training step", &detent::cli::add_bench},
     {"doctor", "what this machine offers and what is missing", &detent::cli::add_doctor},

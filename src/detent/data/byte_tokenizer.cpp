@@ -28,6 +28,8 @@ class ByteTokenizer : public Tokenizer {
     return ids;
   }
 
+  size_t find_cut(std::string_view text, size_t from) const override { return std::min(from, text.size()); }
+
   std::string decode(std::span<const int32_t> ids) const override {
     std::string text;
     for (const int32_t id : ids) {

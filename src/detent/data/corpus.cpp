@@ -4,35 +4,21 @@
 #include <sys/file.h>
 
 #include <cerrno>
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "detent/base/error.h"
+#include "detent/data/encoder.h"
 #include "detent/data/instruction.h"
 #include "detent/data/json_line.h"
 #include "detent/data/shard_tokens.h"
-#include "detent/io/bytes.h"
+#include "detent/data/text_fingerprint.h"
 #include "detent/io/descriptor.h"
-#include "detent/io/sha256.h"
 
 namespace detent {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kLayout = 2;  // of the ids in a shard; counts up when open_corpus writes others for the same text
-
-std::string fingerprint_of(const std::vector<fs::path>& files, const DataOptions& options, const Tokenizer& tokenizer) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const fs::path& file : files)
-    list.push_back(
-        {fs::canonical(file).string(), fs::file_size(file), fs::last_write_time(file).time_since_epoch().count()});
-  const nlohmann::json all{kLayout,           tokenizer.fingerprint(), tokenizer.vocab_size(),           options.field,
-                           options.separator, options.format,          options.chat_format.value_or(""), list};
-  const auto replace = nlohmann::json::error_handler_t::replace;  // a path may hold bytes that are not UTF-8
-  return io::to_hex(io::sha256(io::as_bytes(all.dump(-1, ' ', false, replace))));
-}
 
 // Waits until no other process builds this shard. Where the file system has no locks, several may build it at once,
 // which costs time only: each renames a complete file into place.
@@ -86,15 +72,38 @@ void for_each_encoded(const std::vector<fs::path>& files, const DataOptions& opt
                 [&](std::string_view line, const std::string& where) { take(encoder.encode(line, where)); });
 }
 
+// What encode_text gives, on several threads.
+void write_text(const std::vector<fs::path>& files, const DataOptions& options, const Tokenizer& tokenizer,
+                const CorpusProgress& progress, io::TokenShardWriter& writer) {
+  const int32_t end = tokenizer.end_of_text();
+  const std::optional<int32_t> bos = tokenizer.bos();
+  bool fresh = true;
+  Encoder encoder(tokenizer, default_threads(), [&](const EncodedPart& part) {
+    if (fresh && bos) writer.write(std::span(&*bos, 1));
+    fresh = part.ends_document;
+    writer.write(part.ids);
+    if (!part.ends_document) return;
+    writer.write(std::span(&end, 1));
+    writer.end_document();
+  });
+  for_each_part(files, options.field, options.separator, progress,
+                [&](std::string_view bytes, bool ends_document) { encoder.add(bytes, ends_document); });
+  encoder.finish();
+}
+
 void build(const fs::path& path, const std::string& fingerprint, const std::vector<fs::path>& files,
            const DataOptions& options, const Tokenizer& tokenizer, const CorpusProgress& progress) {
   io::TokenShardWriter writer(path, static_cast<uint64_t>(tokenizer.vocab_size()), fingerprint);
-  for_each_encoded(files, options, tokenizer, progress, [&](const EncodedDocument& document) {
-    const uint64_t start = writer.size();
-    writer.write(std::span<const int32_t>(document.ids));
-    for (const TokenRange& range : document.scored) writer.score({start + range.begin, start + range.end});
-    writer.end_document();
-  });
+  if (parse_data_format(options.format) == DataFormat::kText) {
+    write_text(files, options, tokenizer, progress, writer);
+  } else {
+    for_each_encoded(files, options, tokenizer, progress, [&](const EncodedDocument& document) {
+      const uint64_t start = writer.size();
+      writer.write(std::span<const int32_t>(document.ids));
+      for (const TokenRange& range : document.scored) writer.score({start + range.begin, start + range.end});
+      writer.end_document();
+    });
+  }
   if (writer.size() == 0) fail("{}: there is no text in these files; name others", files.front().string());
   writer.finish();
 }
@@ -111,7 +120,8 @@ Corpus open_corpus(const std::vector<std::string>& paths, const DataOptions& opt
                    const fs::path& cache, const CorpusProgress& progress) {
   const std::vector<fs::path> files = expand_paths(paths);
   Corpus corpus;
-  corpus.fingerprint = fingerprint_of(files, options, tokenizer);
+  corpus.fingerprint = text_fingerprint(
+      files, {options.field, options.separator, options.format, options.chat_format.value_or("")}, tokenizer);
   corpus.path = cache / fmt::format("{}.tokens", corpus.fingerprint.substr(0, 16));
   corpus.tokens = try_open(corpus.path, corpus.fingerprint);
   if (corpus.tokens) return corpus;

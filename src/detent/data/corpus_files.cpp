@@ -97,21 +97,35 @@ void for_each_file(const std::vector<fs::path>& files, const CorpusProgress& pro
 
 }  // namespace
 
-void for_each_document(const std::vector<fs::path>& files, const std::string& field, const std::string& separator,
-                       const CorpusProgress& progress, const std::function<void(std::string_view document)>& take) {
+void for_each_part(const std::vector<fs::path>& files, const std::string& field, const std::string& separator,
+                   const CorpusProgress& progress, const std::function<void(std::string_view, bool)>& take) {
   for_each_file(files, progress, [&](const fs::path& file, const CorpusProgress& report) {
     if (is_python(file)) {
       const io::MappedFile text(file);
-      if (!text.bytes().empty()) take(io::as_text(text.bytes()));
+      if (!text.bytes().empty()) take(io::as_text(text.bytes()), true);
       return;
     }
     io::TextSource source(file, {.field = field, .separator = separator, .progress = report});
-    bool any = false;
-    while (const auto document = source.next()) {
-      any = any || !document->empty();
-      if (!document->empty()) take(*document);
+    bool any = false, in_document = false;
+    while (const auto part = source.next_part()) {
+      in_document = in_document || !part->bytes.empty();
+      any = any || in_document;
+      if (in_document) take(part->bytes, part->ends_document);
+      if (part->ends_document) in_document = false;
     }
     if (!any) fail("{} holds no text; take it out of the data", file.string());
+  });
+}
+
+void for_each_document(const std::vector<fs::path>& files, const std::string& field, const std::string& separator,
+                       const CorpusProgress& progress, const std::function<void(std::string_view document)>& take) {
+  std::string document;
+  for_each_part(files, field, separator, progress, [&](std::string_view bytes, bool ends_document) {
+    if (ends_document && document.empty()) return take(bytes);
+    document += bytes;
+    if (!ends_document) return;
+    take(document);
+    document.clear();
   });
 }
 

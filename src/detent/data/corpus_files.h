@@ -17,8 +17,14 @@ using CorpusProgress = std::function<void(uint64_t done, uint64_t total)>;
 std::vector<std::filesystem::path> expand_paths(const std::vector<std::string>& paths);
 
 // Calls take for each document that is not empty, in order: the lines' `field` of .jsonl, the pieces between
-// `separator` of .txt (empty: the file is one document), a .py file as a whole. Fails naming the file (and line) when
-// one is malformed or a .txt or .jsonl file holds no document.
+// `separator` of .txt (empty: the file is one document), a .py file as a whole. A long document may come in parts, so
+// memory is bounded by the largest one that the file's format cuts off. Fails naming the file (and line) when one is
+// malformed or a .txt or .jsonl file holds no document.
+void for_each_part(const std::vector<std::filesystem::path>& files, const std::string& field,
+                   const std::string& separator, const CorpusProgress& progress,
+                   const std::function<void(std::string_view bytes, bool ends_document)>& take);
+
+// The same, documents in one piece.
 void for_each_document(const std::vector<std::filesystem::path>& files, const std::string& field,
                        const std::string& separator, const CorpusProgress& progress,
                        const std::function<void(std::string_view document)>& take);

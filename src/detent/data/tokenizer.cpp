@@ -3,52 +3,48 @@
 #include <filesystem>
 
 #include "detent/base/error.h"
-#include "detent/base/json.h"
-#include "detent/data/tokenizer_files.h"
-#include "detent/io/bytes.h"
-#include "detent/io/mapped_file.h"
+#include "detent/data/tokenizer/hf_tokenizer.h"
+#include "detent/data/tokenizer/sentencepiece_tokenizer.h"
+#include "detent/data/tokenizer/tokenizer_folder.h"
 
 namespace detent {
 
+namespace fs = std::filesystem;
+
+int32_t Tokenizer::end_of_text() const {
+  if (const auto id = eos()) return *id;
+  fail("the tokenizer {} names no end of text; name its eos_token in a tokenizer_config.json beside it", name());
+}
+
 namespace {
 
-bool prints_itself(int byte) { return (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte != 0xAD); }
-
-std::string utf8(int code_point) {  // below U+0800
-  if (code_point < 0x80) return {static_cast<char>(code_point)};
-  return {static_cast<char>(0xC0 | code_point >> 6), static_cast<char>(0x80 | (code_point & 0x3F))};
+std::unique_ptr<Tokenizer> tokenizer_of_file(const fs::path& path) {
+  if (path.extension() == ".json") return hf_tokenizer(TokenizerFolder(path), path.string());
+  if (path.extension() == ".model") return sentencepiece_tokenizer(TokenizerFolder(path), path.string());
+  fail("tokenizer {}: neither a tokenizer.json nor a tokenizer.model; such files end in .json or .model",
+       path.string());
 }
 
 }  // namespace
 
-std::string gpt2_spelling(uint8_t byte) {
-  if (prints_itself(byte)) return utf8(byte);
-  int others = 0;
-  for (int below = 0; below < byte; ++below) others += !prints_itself(below);
-  return utf8(0x100 + others);
-}
-
-int32_t Tokenizer::end_of_text() const {
-  if (const auto id = eos()) return *id;
-  fail("the tokenizer {} names no end of text; put its eos_token into tokenizer_config.json beside it", name());
-}
-
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& name_or_path) {
   if (name_or_path == "bytes") return byte_tokenizer();
-  fail("tokenizer '{}': only 'bytes' is supported so far; set data.tokenizer to bytes", name_or_path);
+  std::error_code ignored;
+  if (fs::is_directory(name_or_path, ignored)) return load_tokenizer(name_or_path);
+  if (!fs::exists(name_or_path, ignored))
+    fail(
+        "tokenizer '{}': no such file or folder; write bytes, or the path of a tokenizer.json, a tokenizer.model or a "
+        "model folder",
+        name_or_path);
+  return tokenizer_of_file(name_or_path);
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& model_folder) {
-  const std::filesystem::path path = std::filesystem::path(model_folder) / "tokenizer.json";
-  if (!std::filesystem::exists(path))
-    fail("{} does not exist: a model folder needs its tokenizer files", path.string());
-  const io::MappedFile text(path);
-  const nlohmann::json file = parse_json(io::as_text(text.bytes()), path.string());
-  std::unique_ptr<Tokenizer> bytes = byte_tokenizer();
-  if (!is_byte_level(file, *bytes))
-    fail("{}: only the byte tokenizer that detent writes is supported so far; train with data.tokenizer: bytes",
-         path.string());
-  return bytes;
+  const fs::path folder = model_folder;
+  for (const char* name : {"tokenizer.json", "tokenizer.model"})
+    if (fs::exists(folder / name)) return tokenizer_of_file(folder / name);
+  fail("{} does not exist, nor does a tokenizer.model: a model folder needs its tokenizer files",
+       (folder / "tokenizer.json").string());
 }
 
 }  // namespace detent

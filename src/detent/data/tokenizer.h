@@ -25,6 +25,11 @@ class Tokenizer {
   virtual std::vector<int32_t> encode_as_text(std::string_view text) const { return encode(text); }
   // With what the tokenizer's template adds, e.g. a BOS: Hugging Face's encode(text).
   virtual std::vector<int32_t> encode_with_special(std::string_view text) const { return encode(text); }
+  // The ids of a text that goes on where another ended: nothing that belongs to a beginning is put in front.
+  virtual std::vector<int32_t> encode_next(std::string_view text) const { return encode(text); }
+  // A place at from or behind where a long text may be cut: encode(text before it) and encode_next(the rest) together
+  // are encode(text). npos when text shows none; more text may.
+  virtual size_t find_cut(std::string_view text, size_t from) const { return std::string_view::npos; }
   // The bytes of ids; special tokens have none. Any cut of ids is allowed, so a cut inside a character gives invalid
   // UTF-8. Fails on an id outside the vocabulary.
   virtual std::string decode(std::span<const int32_t> ids) const = 0;
@@ -56,9 +61,10 @@ std::string gpt2_spelling(uint8_t byte);
 
 // Ids 0..255 are the bytes, 256 is the end of text; no BOS.
 std::unique_ptr<Tokenizer> byte_tokenizer();
-// "bytes". Fails on anything else.
+// "bytes", a tokenizer.json or tokenizer.model (told by the file's extension), or a folder as load_tokenizer takes it.
+// Fails naming the file on anything malformed or not supported.
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& name_or_path);
-// The tokenizer of a folder that save() wrote into: a model directory or a checkpoint.
+// The tokenizer of a model directory or checkpoint: its tokenizer.json, or else its tokenizer.model.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& model_folder);
 
 }  // namespace detent

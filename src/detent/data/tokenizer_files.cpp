@@ -1,6 +1,7 @@
 #include "detent/data/tokenizer_files.h"
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "detent/io/atomic_file.h"
 
@@ -90,13 +91,14 @@ void save_byte_level(const Tokenizer& tokenizer, const std::string& folder) {
   write_json(path / "special_tokens_map.json", {{"eos_token", kEndOfText}});
 }
 
-bool is_byte_level(const nlohmann::json& file, const Tokenizer& tokenizer) try {
-  const nlohmann::json& model = file.at("model");
-  return model.at("type") == "BPE" && model.at("merges").empty() && file.at("normalizer").is_null() &&
-         adds_nothing(file.at("post_processor")) && is_plain_byte_level(file.at("pre_tokenizer")) &&
-         file.at("decoder").at("type") == "ByteLevel" && model.at("vocab") == nlohmann::json(vocabulary(tokenizer)) &&
-         file.at("added_tokens").size() == 1 && file.at("added_tokens")[0].at("id") == tokenizer.end_of_text() &&
-         file.at("added_tokens")[0].at("content") == kEndOfText;
+bool is_byte_level(const TokenizerJson& file, const Tokenizer& tokenizer) try {
+  const TokenTable& table = file.bpe.vocabulary;
+  const std::vector<std::string> spellings = tokenizer.vocabulary().tokens;
+  if (table.count() != spellings.size() || !file.bpe.merges.empty() || file.added_tokens.size() != 1) return false;
+  for (size_t id = 0; id < spellings.size(); ++id)
+    if (table.find(spellings[id]) != static_cast<int32_t>(id)) return false;
+  return file.normalizer.is_null() && adds_nothing(file.post_processor) && is_plain_byte_level(file.pre_tokenizer) &&
+         file.decoder.at("type") == "ByteLevel" && file.added_tokens[0].content == kEndOfText;
 } catch (const nlohmann::json::exception&) {
   return false;
 }

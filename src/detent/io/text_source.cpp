@@ -170,4 +170,18 @@ std::optional<TextSource::Line> TextSource::next_line() {
   return std::nullopt;
 }
 
+std::optional<TextSource::Part> TextSource::next_part() {
+  if (!delimiter_.empty()) {
+    std::optional<std::string> document = next();
+    if (!document) return std::nullopt;
+    document_ = std::move(*document);
+    return Part{document_, true};
+  }
+  const std::string_view piece = stream_.next();
+  if (options_.progress) options_.progress(stream_.position(), stream_.size());
+  if (piece.empty() && !in_document_) return std::nullopt;
+  in_document_ = !piece.empty();
+  return Part{piece, piece.empty()};
+}
+
 }  // namespace detent::io

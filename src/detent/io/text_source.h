@@ -38,6 +38,13 @@ class TextSource {
     uint64_t number = 0;
   };
   std::optional<Line> next_line();
+  // The same in parts, which a file of one document comes in as it is read; not to be mixed with next(). The bytes live
+  // until the next call. A document that holds no byte has no part.
+  struct Part {
+    std::string_view bytes;
+    bool ends_document;
+  };
+  std::optional<Part> next_part();
   uint64_t bytes_read() const { return stream_.position(); }
   uint64_t bytes_total() const { return stream_.size(); }
 
@@ -59,6 +66,8 @@ class TextSource {
   size_t scanned_ = 0;  // no delimiter starts between begin_ and here
   bool ended_ = false;
   uint64_t line_ = 0;
+  std::string document_;      // what next_part() gave last
+  bool in_document_ = false;  // the file's one document has begun
 };
 
 }  // namespace detent::io

@@ -1,0 +1,30 @@
+// tokens.json of a folder of token shards (shard_folder.h).
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace detent {
+
+struct ShardEntry {
+  std::string name;                               // of the file in the folder
+  std::string fingerprint;                        // also in the shard
+  uint64_t documents = 0, tokens = 0, bytes = 0;  // of its text; 0 documents: not written yet
+};
+
+struct ShardList {
+  std::string fingerprint;  // of all that decides the ids
+  std::string tokenizer;    // Tokenizer::fingerprint()
+  bool ends = false;        // an end of text follows each document
+  std::vector<ShardEntry> shards;
+};
+
+inline constexpr const char* kShardListName = "tokens.json";
+
+// Nothing when the folder has none. Fails on one that is malformed or names a file outside the folder.
+std::optional<ShardList> read_shard_list(const std::filesystem::path& folder);
+void write_shard_list(const std::filesystem::path& folder, const ShardList& list);
+
+}  // namespace detent
