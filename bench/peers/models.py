@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import statistics
 import subprocess
 import tempfile
@@ -75,20 +74,13 @@ def losses(model, data):
     return total
 
 
-def load(folder):
-    weights = load_file(folder / "model.safetensors")
+def construct(folder, weights):
+    """The usual way by hand: build the module without filling it, put the tensors in."""
     with torch.device("meta"):
         model = transformers.LlamaForCausalLM(transformers.LlamaConfig.from_pretrained(folder))
-    model = transformers.LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32) if model is None else construct(folder, weights)
-    return model
-
-
-def construct(folder, weights):
-    """The usual way by hand: build the module, copy the tensors in."""
-    config = transformers.LlamaConfig.from_pretrained(folder)
-    with transformers.initialization.no_init_weights() if hasattr(transformers, "initialization") else torch.no_grad():
-        model = transformers.LlamaForCausalLM(config)
+    model = model.to_empty(device="cpu")
     model.load_state_dict(weights, strict=False)
+    model.tie_weights()
     return model
 
 

@@ -13,7 +13,7 @@ struct GenerateOptions {
   double top_p = 1;               // arXiv 1904.09751
   double repetition_penalty = 1;  // arXiv 1909.05858, section 4.1, over all ids so far as in transformers; 1: none
   uint64_t seed = 0;
-  std::vector<int32_t> stop;  // ids that end the text and are no part of it
+  std::vector<int32_t> stop = {};  // ids that end the text and are no part of it
 };
 
 enum class StopReason { kTokens, kStopId, kCaller, kContextFull };

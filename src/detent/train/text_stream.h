@@ -20,7 +20,7 @@ class TextStream {
  private:
   std::string take(size_t count);
   const Tokenizer& tokenizer_;
-  std::string stop_, pending_;    // pending: decoded, not shown
+  std::string stop_, pending_;  // pending: decoded, not shown
   bool stopped_ = false;
 };
 
