@@ -1,8 +1,8 @@
 // What llama.cpp reads: names, the order of rows, metadata, the vocabulary.
 #include "detent/io/gguf.h"
 
-#include "detent/deploy/gguf_tokenizer.h"
-#include "detent/deploy/model_path.h"
+#include "detent/import/gguf_tokenizer.h"
+#include "detent/import/model_path.h"
 #include "detent/io/bytes.h"
 #include "tests/deploy/support.h"
 

@@ -7,8 +7,8 @@
 #include <random>
 
 #include "detent/data/tokenizer.h"
-#include "detent/deploy/gguf_llama.h"
-#include "detent/deploy/load.h"
+#include "detent/import/gguf_llama.h"
+#include "detent/import/load.h"
 #include "detent/deploy/model_parts.h"
 #include "detent/deploy/target.h"
 #include "detent/deploy/verify.h"

@@ -1,7 +1,7 @@
 #include "detent/deploy/verify.h"
 
 #include "detent/deploy/inspect.h"
-#include "detent/deploy/model_path.h"
+#include "detent/import/model_path.h"
 #include "detent/io/gguf.h"
 #include "detent/quant/checkpoint_folder.h"
 #include "detent/quant/tensor_file.h"

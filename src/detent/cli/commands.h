@@ -17,6 +17,7 @@ Action add_train(CLI::App& app);
 Action add_eval(CLI::App& app);
 Action add_generate(CLI::App& app);
 Action add_export(CLI::App& app);
+Action add_convert(CLI::App& app);
 Action add_verify(CLI::App& app);
 Action add_inspect(CLI::App& app);
 Action add_methods(CLI::App& app);

@@ -3,7 +3,7 @@
 
 #include "detent/base/error.h"
 #include "detent/cli/commands.h"
-#include "detent/deploy/load.h"
+#include "detent/import/load.h"
 #include "detent/deploy/target.h"
 
 namespace detent::cli {

@@ -27,6 +27,7 @@ constexpr Command kCommands[] = {
     {"eval", "loss, perplexity and bits per byte of a model on text", &detent::cli::add_eval},
     {"generate", "text from a model", &detent::cli::add_generate},
     {"export", "write a model as a file that other programs load", &detent::cli::add_export},
+    {"convert", "a GGUF file or a llama2.c checkpoint as a Hugging Face folder", &detent::cli::add_convert},
     {"verify", "prove that an exported file holds the trained values", &detent::cli::add_verify},
     {"inspect", "what is in a file, and on which grid each tensor lies", &detent::cli::add_inspect},
     {"methods", "what can be combined with what: options, ranges, sources", &detent::cli::add_methods},

@@ -5,7 +5,7 @@
 
 #include "detent/base/error.h"
 #include "detent/cli/commands.h"
-#include "detent/deploy/load.h"
+#include "detent/import/load.h"
 
 namespace detent::cli {
 

@@ -7,7 +7,7 @@
 #include "detent/architectures/decoder_config.h"
 #include "detent/base/error.h"
 #include "detent/deploy/dense_target.h"
-#include "detent/deploy/model_path.h"
+#include "detent/import/model_path.h"
 #include "detent/io/atomic_file.h"
 #include "detent/io/safetensors.h"
 
@@ -17,12 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-// Replacing a folder removes what is in it.
-void check_free(const fs::path& path) {
-  if (fs::exists(path) && !(fs::is_directory(path) && fs::is_empty(path)))
-    fail("[export] {} exists already; give --out a new name, or remove it", path.string());
-}
 
 // A folder written by transformers holds a tied head once, under the embedding's name.
 bool is_tied_head(const std::string& name, const ShippedModel& model) {
@@ -54,7 +48,7 @@ class DequantizedTarget : public DenseTarget {
   std::string summary() const override { return "Hugging Face folder; plain F32 weights that any program opens"; }
   bool holds(const at::Tensor&) const override { return true; }
   ExportReport write(const ShippedModel& model, const std::string& path) const override {
-    check_free(path);
+    io::check_free_for_folder(path);
     const json config = to_json(decoder_config_from_json(model.config, model.folder + ": config.json"));
     ExportReport report;
     io::AtomicDirectory folder(path);

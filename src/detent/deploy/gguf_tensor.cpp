@@ -11,7 +11,8 @@
 #include "detent/deploy/block_fit.h"
 #include "detent/deploy/recover.h"
 #include "detent/format/ggml_blocks.h"
-#include "detent/format/half.h"
+#include "detent/format/small_float.h"
+#include "detent/import/gguf_decode.h"
 
 namespace detent {
 
@@ -20,23 +21,9 @@ namespace {
 // One row of float32 values into packed bytes; false when a value has no place.
 using RowPacker = std::function<bool(int64_t row, std::span<std::byte> out)>;
 
-struct FloatType {
-  const char* name;
-  uint16_t (*to_bits)(float);
-  float (*from_bits)(uint16_t);
-};
-constexpr FloatType kSmallFloats[] = {{"F16", float_to_half_bits, half_bits_to_float},
-                                      {"BF16", float_to_bf16_bits, bf16_bits_to_float}};
-
-const FloatType* find_small_float(std::string_view name) {
-  for (const FloatType& type : kSmallFloats)
-    if (name == type.name) return &type;
-  return nullptr;
-}
-
 bool same_bits(float a, float b) { return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b); }
 
-bool pack_floats(const FloatType& type, std::span<const float> values, std::span<std::byte> out) {
+bool pack_floats(const SmallFloat& type, std::span<const float> values, std::span<std::byte> out) {
   for (size_t i = 0; i < values.size(); ++i) {
     const uint16_t bits = type.to_bits(values[i]);
     if (!same_bits(type.from_bits(bits), values[i])) return false;
@@ -64,19 +51,9 @@ bool pack_values(const io::GgmlType& type, std::span<const float> values, std::s
     std::memcpy(out.data(), values.data(), values.size_bytes());
     return true;
   }
-  if (const FloatType* small = find_small_float(type.name)) return pack_floats(*small, values, out);
+  if (const SmallFloat* small = find_small_float(type.name)) return pack_floats(*small, values, out);
   const LevelBlock* block = find_level_block(type.name);
   return block && pack_recovered(*block, values, out);
-}
-
-void check_order(std::span<const int64_t> order, int64_t rows) {
-  if (!order.empty() && static_cast<int64_t>(order.size()) != rows)
-    fail("[gguf] a tensor of q or k has {} rows, its heads have {}; the config does not fit the weights", rows,
-         order.size());
-}
-
-int64_t row_bytes(const io::GgmlType& type, int64_t columns) {
-  return columns / type.block_elements * type.block_bytes;
 }
 
 // A quantized matrix row by row, its codes as the block's levels.
@@ -135,25 +112,7 @@ RowPacker make_packer(const ShippedTensor& tensor, const io::GgmlType& type, con
   };
 }
 
-void unpack_row(const io::GgmlType& type, std::span<const std::byte> bytes, std::span<float> values) {
-  if (type.name == "F32") {
-    std::memcpy(values.data(), bytes.data(), bytes.size());
-  } else if (const FloatType* small = find_small_float(type.name)) {
-    for (size_t i = 0; i < values.size(); ++i) {
-      uint16_t bits;
-      std::memcpy(&bits, &bytes[i * sizeof bits], sizeof bits);
-      values[i] = small->from_bits(bits);
-    }
-  } else {
-    unpack_blocks(*find_ggml_block(type.name), bytes, values);
-  }
-}
-
 }  // namespace
-
-bool can_decode(const io::GgmlType& type) {
-  return type.name == "F32" || find_small_float(type.name) || find_ggml_block(type.name);
-}
 
 bool holds_values(const io::GgmlType& type, const at::Tensor& value) {
   const int64_t columns = value.size(-1);
@@ -180,20 +139,6 @@ std::vector<std::byte> encode_tensor(const std::string& name, const ShippedTenso
            type.name);
   }
   return bytes;
-}
-
-at::Tensor decode_tensor(std::span<const std::byte> bytes, const io::GgmlType& type, at::IntArrayRef shape,
-                         std::span<const int64_t> order) {
-  if (!can_decode(type)) fail("[gguf] this version does not read tensors of type {}", type.name);
-  at::Tensor value = at::empty(shape, at::kFloat);
-  const int64_t columns = value.size(-1), rows = value.numel() / columns, size = row_bytes(type, columns);
-  check_order(order, rows);
-  for (int64_t i = 0; i < rows; ++i) {
-    const int64_t row = order.empty() ? i : order[i];
-    unpack_row(type, bytes.subspan(i * size, size),
-               {value.mutable_data_ptr<float>() + row * columns, static_cast<size_t>(columns)});
-  }
-  return value;
 }
 
 }  // namespace detent

@@ -5,11 +5,12 @@
 #include <filesystem>
 
 #include "detent/base/error.h"
-#include "detent/deploy/gguf_llama.h"
+#include "detent/import/gguf_llama.h"
+#include "detent/import/gguf_rope.h"
 #include "detent/deploy/gguf_tensor.h"
-#include "detent/deploy/gguf_tokenizer.h"
+#include "detent/import/gguf_tokenizer.h"
 #include "detent/deploy/model_parts.h"
-#include "detent/deploy/model_path.h"
+#include "detent/import/model_path.h"
 
 namespace detent {
 
@@ -71,7 +72,9 @@ ExportReport write_gguf(const ShippedModel& model, const std::string& path, cons
   const auto vocabulary = tokenizer_metadata(tokenizer.get(), config.vocab_size);
   std::vector<io::GgufKeyValue> metadata = llama_metadata(config, display_name(model.folder), kind.file_type);
   metadata.insert(metadata.end(), vocabulary.begin(), vocabulary.end());
-  const std::vector<io::GgufTensorInfo> infos = plan(model, names, kind);
+  std::vector<io::GgufTensorInfo> infos = plan(model, names, kind);
+  const std::vector<float> factors = rope_factors(config);
+  if (!factors.empty()) infos.push_back({kRopeFactors, &storage_type(Storage::kF32), {static_cast<int64_t>(factors.size())}});
 
   ExportReport report;
   if (!tokenizer) report.notes.emplace_back("the model's folder has no tokenizer, so the file has none");
@@ -83,6 +86,7 @@ ExportReport write_gguf(const ShippedModel& model, const std::string& path, cons
     report.tensors.push_back({names[i], std::string(infos[i].type->name), bytes.size()});
     report.parameters += model.tensors.at(names[i]).value.numel();
   }
+  if (!factors.empty()) writer.write(kRopeFactors, std::as_bytes(std::span(factors)));
   writer.finish();
   report.file_bytes = fs::file_size(path);
   return report;

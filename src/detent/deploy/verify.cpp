@@ -7,7 +7,7 @@
 
 #include "detent/architectures/decoder_config.h"
 #include "detent/base/error.h"
-#include "detent/deploy/weight_file.h"
+#include "detent/import/weight_file.h"
 #include "detent/io/sha256.h"
 
 namespace detent {

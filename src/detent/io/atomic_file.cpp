@@ -136,6 +136,11 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
   file.commit();
 }
 
+void check_free_for_folder(const std::filesystem::path& path) {
+  if (std::filesystem::exists(path) && !(std::filesystem::is_directory(path) && std::filesystem::is_empty(path)))
+    fail("{} exists already; give --out a new name, or remove it", path.string());
+}
+
 void remove_folder(const fs::path& path) {
   fs::path gone = temporary_name(path, 0);
   for (int count = 1; fs::exists(gone) && count <= kMaxTemporaries; ++count) gone = temporary_name(path, count);

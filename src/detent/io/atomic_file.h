@@ -41,6 +41,8 @@ class AtomicFile {
 };
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+// Fails (bad input) when path is anything but free or an empty folder, which a folder put there would remove.
+void check_free_for_folder(const std::filesystem::path& path);
 // Removes a folder under a temporary name, so that a crash never leaves a part of it under its own.
 void remove_folder(const std::filesystem::path& path);
 

@@ -10,6 +10,8 @@ namespace detent {
 
 // A regular file that begins as GGUF files do.
 bool is_gguf(const std::filesystem::path& path);
+// A regular file that can be a checkpoint of llama2.c: by its magic number or, in version 0, by its size.
+bool is_llama2c(const std::filesystem::path& path);
 // The model folder or GGUF file that path stands for: a run directory gives its newest checkpoint. Fails, naming path,
 // when there is no model.
 std::filesystem::path resolve_model(const std::filesystem::path& path);

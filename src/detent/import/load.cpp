@@ -1,13 +1,10 @@
-#include "detent/deploy/load.h"
-
-#include <ATen/ATen.h>
+#include "detent/import/load.h"
 
 #include "detent/base/error.h"
-#include "detent/deploy/gguf_llama.h"
-#include "detent/deploy/model_parts.h"
-#include "detent/deploy/model_path.h"
-#include "detent/deploy/weight_file.h"
+#include "detent/import/model_path.h"
+#include "detent/import/weight_file.h"
 #include "detent/quant/model_files.h"
+#include "detent/quant/tensor_file.h"
 
 namespace detent {
 
@@ -19,13 +16,11 @@ ShippedModel load_gguf(const fs::path& path) {
   ShippedModel model;
   model.folder = path.string();
   model.config = file->config().value();
-  for (size_t i = 0; i < file->tensors().size(); ++i) {
-    const std::string& name = file->tensors()[i].name;
-    model.tensors[name].value = file->decode(i);
-    if (!at::isfinite(model.tensors[name].value).all().item<bool>())
-      fail("{}: tensor '{}' holds values that are not finite", path.string(), name);
+  const DecoderConfig config = decoder_config_from_json(model.config, path.string());
+  for (const auto& [name, index] : find_parameters(*file, config, path.string())) {
+    model.tensors[name].value = file->decode(index);
+    check_finite(model.tensors[name].value, name, path.string());
   }
-  check_names(model, llama_tensor_names(decoder_config_from_json(model.config, path.string())));
   return model;
 }
 

@@ -1,11 +1,12 @@
-#include "detent/deploy/model_path.h"
+#include "detent/import/model_path.h"
 
 #include <fstream>
 
 #include "detent/base/error.h"
-#include "detent/deploy/gguf_tokenizer.h"
+#include "detent/import/gguf_tokenizer.h"
 #include "detent/io/atomic_file.h"
 #include "detent/io/bytes.h"
+#include "detent/io/llama2c.h"
 #include "detent/io/mapped_file.h"
 #include "detent/quant/checkpoint_folder.h"
 
@@ -27,12 +28,19 @@ bool is_gguf(const fs::path& path) {
          std::string_view(magic, 4) == "GGUF";
 }
 
+bool is_llama2c(const fs::path& path) {
+  return fs::is_regular_file(path) && io::looks_like_llama2c(io::MappedFile(path).bytes());
+}
+
 fs::path resolve_model(const fs::path& path) {
   if (!fs::exists(path)) fail("there is no model at {}: check the path", path.string());
   if (is_gguf(path)) return path;
   if (!fs::is_directory(path)) {
     if (path.extension() == ".safetensors")
       fail("{} holds weights without a config; name its folder {}", path.string(), path.parent_path().string());
+    if (is_llama2c(path))
+      fail("{} is a checkpoint of llama2.c; `detent convert {} --out DIR` makes a model folder of it", path.string(),
+           path.string());
     fail("{} is neither a model folder nor a GGUF file", path.string());
   }
   if (fs::exists(path / "checkpoints")) {

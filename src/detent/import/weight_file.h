@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "detent/architectures/decoder_config.h"
+
 namespace detent {
 
 struct StoredTensor {
@@ -23,7 +25,7 @@ struct StoredTensor {
 class WeightFile {
  public:
   virtual ~WeightFile() = default;
-  virtual std::string format() const = 0;                        // "gguf", "safetensors"
+  virtual std::string format() const = 0;                        // "gguf", "llama2.c", "safetensors"
   virtual const std::vector<StoredTensor>& tensors() const = 0;  // in the file's order
   virtual bool can_decode(size_t index) const = 0;
   virtual at::Tensor decode(size_t index) const = 0;  // float32; fails on a type that cannot be
@@ -32,7 +34,13 @@ class WeightFile {
   virtual std::optional<nlohmann::json> config() const = 0;
 };
 
-// A GGUF file, a safetensors file or a folder with model.safetensors or its shards. Fails on anything else.
+// A GGUF file, a checkpoint of llama2.c, a safetensors file or a folder with model.safetensors or its shards. Fails on
+// anything else.
 std::unique_ptr<WeightFile> open_weight_file(const std::filesystem::path& path);
+
+// Where each tensor of a model of this config lies in the file, in the order of parameters(). Fails, naming source and
+// tensor, on one that is missing, misshapen, of a type that cannot be decoded, or superfluous.
+std::vector<std::pair<std::string, size_t>> find_parameters(const WeightFile& file, const DecoderConfig& config,
+                                                            const std::string& source);
 
 }  // namespace detent

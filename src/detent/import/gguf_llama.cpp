@@ -1,9 +1,10 @@
-#include "detent/deploy/gguf_llama.h"
+#include "detent/import/gguf_llama.h"
 
 #include <algorithm>
 #include <cstdlib>
 
 #include "detent/base/error.h"
+#include "detent/import/gguf_rope.h"
 
 namespace detent {
 
@@ -48,9 +49,10 @@ std::string size_label(int64_t parameters) {
 // The shortest decimal that reads back as this float: 1e-05, not 9.99999974738e-06.
 double shortest(float value) { return std::strtod(fmt::format("{}", value).c_str(), nullptr); }
 
-const char* const kSizeKeys[] = {"llama.context_length",      "llama.embedding_length",     "llama.block_count",
-                                 "llama.feed_forward_length", "llama.attention.head_count", "llama.vocab_size"};
-const char* const kOtherKeys[] = {"llama.attention.head_count_kv", "llama.attention.layer_norm_rms_epsilon",
+const char* const kSizeKeys[] = {"llama.context_length", "llama.embedding_length", "llama.block_count",
+                                 "llama.feed_forward_length", "llama.attention.head_count"};
+const char* const kOtherKeys[] = {"llama.vocab_size",
+                                  "llama.attention.head_count_kv", "llama.attention.layer_norm_rms_epsilon",
                                   "llama.attention.key_length",    "llama.attention.value_length",
                                   "llama.rope.dimension_count",    "llama.rope.freq_base"};
 
@@ -62,7 +64,7 @@ void check_keys(const io::GgufReader& file, const std::string& source) {
     return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
   };
   for (const auto& [key, value] : file.values())
-    if (key.starts_with("llama.") && !among(kSizeKeys, key) && !among(kOtherKeys, key))
+    if (key.starts_with("llama.") && !among(kSizeKeys, key) && !among(kOtherKeys, key) && !is_rope_key(key))
       fail("{}: unknown key '{}': it may change the maths, so the model is not loaded", source, key);
 }
 
@@ -79,11 +81,11 @@ std::optional<std::string> from_gguf_name(const std::string& name) {
 void check_fits_gguf(const DecoderConfig& config) {
   const std::pair<bool, const char*> beyond[] = {
       {config.architecture != "llama", "its architecture is not llama"},
-      {config.rope_scaling.type != RopeType::kDefault, "its rotary embedding is scaled"},
       {config.qkv_bias || config.output_bias || config.mlp_bias, "its layers have biases"}};
   for (const auto& [found, what] : beyond)
     if (found)
       fail("[export] GGUF files of this version cannot hold this model: {}; use safetensors:dequantized", what);
+  check_rope_fits_gguf(config);
 }
 
 std::vector<std::string> llama_tensor_names(const DecoderConfig& config) {
@@ -111,7 +113,7 @@ std::vector<int64_t> gguf_row_order(const std::string& name, const DecoderConfig
 std::vector<io::GgufKeyValue> llama_metadata(const DecoderConfig& config, const std::string& model_name,
                                              uint32_t file_type) {
   const auto size = [](int64_t value) { return static_cast<uint32_t>(value); };
-  return {{"general.architecture", std::string("llama")},
+  std::vector<io::GgufKeyValue> values = {{"general.architecture", std::string("llama")},
           {"general.type", std::string("model")},
           {"general.name", model_name},
           {"general.size_label", size_label(config.parameter_count())},
@@ -129,17 +131,21 @@ std::vector<io::GgufKeyValue> llama_metadata(const DecoderConfig& config, const 
           {"llama.attention.value_length", size(config.head_size())},
           {"llama.rope.dimension_count", size(config.head_size())},
           {"llama.rope.freq_base", static_cast<float>(config.rope_theta)}};
+  for (io::GgufKeyValue& value : rope_metadata(config)) values.push_back(std::move(value));
+  return values;
 }
 
 DecoderConfig llama_config_from_gguf(const io::GgufReader& file, const std::string& source) {
   check_keys(file, source);
   DecoderConfig config;
   int64_t* const sizes[] = {&config.max_position_embeddings, &config.hidden_size,         &config.num_hidden_layers,
-                            &config.intermediate_size,       &config.num_attention_heads, &config.vocab_size};
+                            &config.intermediate_size,       &config.num_attention_heads};
   for (size_t i = 0; i < std::size(sizes); ++i) *sizes[i] = file.get<uint32_t>(kSizeKeys[i]);
   const auto optional_size = [&](const char* key, int64_t fallback) {
     return file.find_value(key) ? int64_t{file.get<uint32_t>(key)} : fallback;
   };
+  const io::GgufTensor* table = file.find_tensor(kWhole[0].gguf);
+  config.vocab_size = optional_size("llama.vocab_size", table && table->ne.size() == 2 ? table->ne[1] : 0);
   config.num_key_value_heads = optional_size("llama.attention.head_count_kv", config.num_attention_heads);
   config.head_dim = optional_size("llama.attention.key_length", 0);
   config.rms_norm_eps = shortest(file.get<float>("llama.attention.layer_norm_rms_epsilon"));
@@ -149,8 +155,7 @@ DecoderConfig llama_config_from_gguf(const io::GgufReader& file, const std::stri
   for (const char* key : {"llama.attention.value_length", "llama.rope.dimension_count"})
     if (const int64_t got = optional_size(key, config.head_size()); got != config.head_size())
       fail("{}: {} = {} is not handled, only the head size {}", source, key, got, config.head_size());
-  if (file.find_tensor("rope_freqs.weight"))
-    fail("{}: rope_freqs.weight scales the rotary embedding, which is not handled", source);
+  read_rope_scaling(file, source, config);
   return config;
 }
 

@@ -1,0 +1,61 @@
+#include <ATen/ATen.h>
+
+#include "detent/base/error.h"
+#include "detent/import/gguf_decode.h"
+#include "detent/import/gguf_llama.h"
+#include "detent/import/gguf_rope.h"
+#include "detent/import/weight_files.h"
+
+namespace detent {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+class GgufWeights : public WeightFile {
+ public:
+  explicit GgufWeights(const fs::path& path) : path_(path), file_(path) {
+    const auto* architecture = file_.find_value("general.architecture");
+    if (architecture && *architecture == io::GgufValue(std::string("llama"))) try {
+        llama_ = llama_config_from_gguf(file_, path.string());
+      } catch (const Error& error) {
+        problem_ = error.what();  // a look inside is still possible
+      }
+    for (const io::GgufTensor& tensor : file_.tensors()) {
+      if (llama_ && tensor.name == kRopeFactors) continue;  // part of the config
+      stored_.push_back(&tensor);
+      const auto name = llama_ ? from_gguf_name(tensor.name) : std::nullopt;
+      tensors_.push_back({name.value_or(tensor.name),
+                          tensor.name,
+                          std::string(tensor.type->name),
+                          {tensor.ne.rbegin(), tensor.ne.rend()},
+                          tensor.bytes.size()});
+    }
+  }
+  std::string format() const override { return "gguf"; }
+  const std::vector<StoredTensor>& tensors() const override { return tensors_; }
+  bool can_decode(size_t index) const override { return detent::can_decode(*stored_[index]->type); }
+  at::Tensor decode(size_t index) const override {
+    const io::GgufTensor& tensor = *stored_[index];
+    const auto order = llama_ ? gguf_row_order(tensors_[index].name, *llama_) : std::vector<int64_t>();
+    return decode_tensor(tensor.bytes, *tensor.type, tensors_[index].shape, order);
+  }
+  std::optional<nlohmann::json> config() const override {
+    if (!problem_.empty()) fail("{}", problem_);
+    return to_json(llama_ ? *llama_ : llama_config_from_gguf(file_, path_.string()));
+  }
+
+ private:
+  fs::path path_;
+  io::GgufReader file_;
+  std::optional<DecoderConfig> llama_;
+  std::string problem_;
+  std::vector<const io::GgufTensor*> stored_;
+  std::vector<StoredTensor> tensors_;
+};
+
+}  // namespace
+
+std::unique_ptr<WeightFile> open_gguf_weights(const fs::path& path) { return std::make_unique<GgufWeights>(path); }
+
+}  // namespace detent

@@ -1,0 +1,66 @@
+#include "detent/import/llama2c_tokenizer.h"
+
+#include "detent/base/error.h"
+#include "detent/base/json.h"
+#include "detent/io/llama2c.h"
+#include "detent/io/mapped_file.h"
+
+namespace detent {
+
+namespace {
+
+constexpr int32_t kUnknown = 0, kBos = 1, kEos = 2, kFirstByte = 3, kFirstText = kFirstByte + 256;
+
+// The spellings of tokenizer.py, which sentencepiece has without the line feeds.
+std::string expected_start(int32_t id) {
+  constexpr const char* kSpecial[] = {"<unk>", "\n<s>\n", "\n</s>\n"};
+  return id < kFirstByte ? kSpecial[id] : fmt::format("<0x{:02X}>", id - kFirstByte);
+}
+constexpr const char* kSpelling[] = {"<unk>", "<s>", "</s>"};
+
+TokenType type_of(int32_t id) {
+  if (id == kUnknown) return TokenType::kUnknown;
+  if (id < kFirstByte) return TokenType::kControl;
+  return id < kFirstText ? TokenType::kByte : TokenType::kNormal;
+}
+
+std::string with_visible_spaces(const std::string& token) {
+  std::string spelled;
+  for (const char c : token) spelled += c == ' ' ? std::string("\u2581") : std::string(1, c);
+  return spelled;
+}
+
+bool is_utf8(const std::string& text) {
+  try {
+    return !nlohmann::json(text).dump().empty();
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+TokenizerParts read_llama2c_tokenizer(const std::filesystem::path& path, int64_t vocab_size) {
+  const io::MappedFile file(path);
+  const io::Llama2cVocabulary read = io::parse_llama2c_tokenizer(file.bytes(), vocab_size, path.string());
+  TokenizerParts parts{.bos = kBos, .eos = kEos, .add_bos = true};
+  Vocabulary& vocabulary = parts.vocabulary;
+  vocabulary.kind = VocabularyKind::kSentencepiece;
+  vocabulary.scores = read.scores;
+  vocabulary.add_prefix_space = true;
+  vocabulary.unknown = kUnknown;
+  if (vocab_size < kFirstText)
+    fail("{}: {} tokens leave no room for the 256 bytes that run.c falls back to", path.string(), vocab_size);
+  for (int32_t id = 0; id < vocab_size; ++id) {
+    const std::string& token = read.tokens[id];
+    if (id < kFirstText && token != expected_start(id))
+      fail("{}: token {} is {}, but run.c takes it for {}; write tokenizer.bin with a current tokenizer.py",
+           path.string(), id, in_quotes(token), in_quotes(expected_start(id)));
+    if (!is_utf8(token)) fail("{}: token {} is not UTF-8", path.string(), id);
+    vocabulary.tokens.push_back(id < kFirstByte ? kSpelling[id] : with_visible_spaces(token));
+    vocabulary.types.push_back(type_of(id));
+  }
+  return parts;
+}
+
+}  // namespace detent

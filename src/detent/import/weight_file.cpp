@@ -1,0 +1,45 @@
+#include "detent/import/weight_file.h"
+
+#include <map>
+
+#include "detent/architectures/parameters.h"
+#include "detent/base/error.h"
+#include "detent/import/model_path.h"
+#include "detent/import/weight_files.h"
+#include "detent/quant/model_files.h"
+
+namespace detent {
+
+namespace fs = std::filesystem;
+
+std::unique_ptr<WeightFile> open_weight_file(const fs::path& path) {
+  if (!fs::exists(path)) fail("there is no file or folder {}: check the path", path.string());
+  if (is_gguf(path)) return open_gguf_weights(path);
+  if (is_llama2c(path)) return open_llama2c_weights(path);
+  return open_safetensors_weights(path);
+}
+
+std::vector<std::pair<std::string, size_t>> find_parameters(const WeightFile& file, const DecoderConfig& config,
+                                                            const std::string& source) {
+  std::map<std::string, size_t> left;
+  for (size_t i = 0; i < file.tensors().size(); ++i) left[file.tensors()[i].name] = i;
+  std::vector<std::pair<std::string, size_t>> found;
+  for (const ParameterInfo& parameter : parameters(config)) {
+    const auto at = left.find(parameter.name);
+    if (at == left.end()) fail("{}: the file has no tensor {}, which its config asks for", source, parameter.name);
+    const StoredTensor& tensor = file.tensors()[at->second];
+    if (tensor.shape != parameter.shape)
+      fail("{}: tensor {} is [{}], its config asks for [{}]", source, tensor.stored_name,
+           fmt::join(tensor.shape, ", "), fmt::join(parameter.shape, ", "));
+    if (!file.can_decode(at->second))
+      fail("{}: tensor {} is of type {}, which this version does not read", source, tensor.stored_name, tensor.type);
+    found.emplace_back(parameter.name, at->second);
+    left.erase(at);
+  }
+  for (const auto& [name, index] : left)
+    if (!is_redundant(name, config.tie_word_embeddings))
+      fail("{}: tensor {} has no place in a model of this config", source, file.tensors()[index].stored_name);
+  return found;
+}
+
+}  // namespace detent
