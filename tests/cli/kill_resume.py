@@ -1,4 +1,5 @@
 """A run that is killed, interrupted or out of luck, and goes on, ends with the bytes of one that was left alone."""
+# label: slow
 import hashlib
 import json
 import random
@@ -48,6 +49,11 @@ def result_of(run):
 def is_whole(checkpoint):
     sums = json.loads((checkpoint / "state.json").read_text())["sha256"]
     return all(hashlib.sha256((checkpoint / name).read_bytes()).hexdigest() == sum for name, sum in sums.items())
+
+
+def resume_of(run):
+    """The option, once there is something to resume: a kill may come before the run has begun."""
+    return ["--resume"] if (run / "config.yaml").exists() else []
 
 
 def unfinished(run):
@@ -117,7 +123,7 @@ class Resumed(Case):
         return config, result_of(run), taken
 
     def resume_to_the_end(self, config, run):
-        self.run_detent("train", config, "--set", f"output={run}", "--resume")
+        self.run_detent("train", config, "--set", f"output={run}", *resume_of(run))
 
     def check_remains(self, run):
         """After a kill: every checkpoint that is named is whole, and `latest` names one of them."""
@@ -150,7 +156,7 @@ class KillAndResume(Resumed):
             moments = [killer.while_writing_a_checkpoint, killer.at_random_time, killer.after_a_line_of_the_log]
             with self.subTest(seed=seed):
                 for attempt in range(choose.choice([1, 1, 2, 3])):
-                    process = start("train", config, "--set", f"output={run}", "--resume")
+                    process = start("train", config, "--set", f"output={run}", *resume_of(run))
                     moments[(seed + attempt) % 3](process, run)
                     kills += process.poll() is None
                     process.kill()

@@ -30,10 +30,12 @@ int line_with_tab(const std::string& text) {
   return 0;
 }
 
-Node convert(const YAML::Node& yaml, const std::string& source, int depth) {
+// room: how many nodes there may still be. Without aliases each takes a byte of the text.
+Node convert(const YAML::Node& yaml, const std::string& source, int depth, size_t& room) {
   Node node;
   node.source = source;
   node.line = yaml.Mark().line + 1;
+  if (room-- == 0) fail("{}: its aliases expand to more than the text itself; write the values out", node.where());
   if (depth > kMaxDepth) fail("{}: nested deeper than {} levels", node.where(), kMaxDepth);
   switch (yaml.Type()) {
     case YAML::NodeType::Scalar:
@@ -43,13 +45,13 @@ Node convert(const YAML::Node& yaml, const std::string& source, int depth) {
       break;
     case YAML::NodeType::Sequence:
       node.kind = Node::Kind::kList;
-      for (const YAML::Node& item : yaml) node.items.push_back(convert(item, source, depth + 1));
+      for (const YAML::Node& item : yaml) node.items.push_back(convert(item, source, depth + 1, room));
       break;
     case YAML::NodeType::Map:
       node.kind = Node::Kind::kMap;
       for (const auto& entry : yaml) {
         if (!entry.first.IsScalar()) fail("{}: a key must be plain text", node.where());
-        Node value = convert(entry.second, source, depth + 1);
+        Node value = convert(entry.second, source, depth + 1, room);
         if (entry.second.IsNull()) value.line = entry.first.Mark().line + 1;
         if (node.find(entry.first.Scalar()))
           fail("{}:{}: key '{}' appears twice", source, entry.first.Mark().line + 1, entry.first.Scalar());
@@ -142,7 +144,8 @@ Node parse_yaml(const std::string& text, const std::string& source) {
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(text);
     if (documents.size() > 1) fail("{}: holds {} YAML documents; keep one", source, documents.size());
-    return documents.empty() ? Node{} : convert(documents[0], source, 0);
+    size_t room = text.size() + 1;
+    return documents.empty() ? Node{} : convert(documents[0], source, 0, room);
   } catch (const YAML::Exception& error) {
     const std::string place = is_set(source) ? source : fmt::format("{}:{}", source, error.mark.line + 1);
     if (const int line = line_with_tab(text); line > 0)

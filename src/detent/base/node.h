@@ -28,7 +28,7 @@ struct Node::Entry {  // a type of its own: a pair would need Node complete
   Entry(std::string key, Node value) : first(std::move(key)), second(std::move(value)) {}
 };
 
-// Parses one YAML document. Anchors, tags other than the default and duplicate keys are refused; depth is bounded.
+// Parses one YAML document. Duplicate keys are refused; depth and what aliases expand to are bounded.
 Node parse_yaml(const std::string& text, const std::string& source);
 Node load_yaml(const std::string& path);
 // Applies "a.b=c"; the value is read as YAML, so lists and maps work.

@@ -1,7 +1,6 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/version.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include <thread>
 
 #include "detent/base/error.h"
+#include "detent/base/machine.h"
 #include "detent/base/progress.h"
 #include "detent/cli/commands.h"
 #include "detent/kernels/harness/dispatch.h"
@@ -22,10 +22,6 @@ struct Check {
   bool ok;
   std::string detail, fix;
 };
-
-double memory_bytes() {
-  return static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
 
 Check disk_check() {
   std::error_code error;

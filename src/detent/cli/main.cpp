@@ -3,9 +3,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <optional>
 
 #include "detent/base/error.h"
 #include "detent/base/options.h"
@@ -67,11 +69,29 @@ int fault(const char* command, const std::string& what, detent::ExitCode code) {
   return static_cast<int>(code);
 }
 
+// Reads the command line. --help and --version are done then; wrong usage is one sentence like any other error.
+std::optional<int> parsed(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {
+      app.exit(error);
+      return flushed(0);
+    }
+    const std::vector<CLI::App*> chosen = app.get_subcommands();
+    const std::string name = chosen.empty() ? "" : chosen[0]->get_name();
+    return fault(name.c_str(), fmt::format("{}; see detent {}{}--help", error.what(), name, name.empty() ? "" : " "),
+                 detent::ExitCode::kBadInput);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   // Sums inside matrix products in an order that the number of threads does not change, where the library can.
   setenv("MKL_CBWR", "AVX2,STRICT", 0);
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes becomes an error of the write that meets it
   CLI::App app{"detent: quantization-aware training. What you train is what you ship.", "detent"};
   app.require_subcommand(1);
   app.set_version_flag("--version", DETENT_VERSION);
@@ -90,10 +110,8 @@ int main(int argc, char** argv) {
   }
   try {
     check_command(argc > 1 ? argv[1] : nullptr);
-    app.parse(argc, argv);
+    if (const auto early = parsed(app, argc, argv)) return *early;
     return flushed(action());
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(detent::ExitCode::kBadInput);
   } catch (const detent::Error& error) {
     return fault(chosen, error.what(), error.code());
   } catch (const std::bad_alloc&) {

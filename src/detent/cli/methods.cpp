@@ -1,6 +1,7 @@
 #include "detent/qat/method.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
 #include "detent/base/error.h"
@@ -45,20 +46,25 @@ std::vector<std::string> accepted_specs(const ExportTarget& target) {
   return accepted;
 }
 
-nlohmann::json everything() {
+// Everything, or what has the name.
+nlohmann::json to_json(const std::string& name) {
+  const auto wanted = [&](const std::string& other) { return name.empty() || name == other; };
   nlohmann::json methods = nlohmann::json::array(), presets = nlohmann::json::array(),
                  targets = nlohmann::json::array();
   for (const NamedMethod& m : all_methods())
-    methods.push_back({{"name", m.name},
-                       {"kind", kind_name(m.entry->kind)},
-                       {"summary", m.entry->summary},
-                       {"accepts", m.entry->accepts},
-                       {"source", m.entry->source},
-                       {"options", option_json(m.entry->options())}});
+    for (const std::string& kind : kind_names(m.entry->kind))
+      if (wanted(m.name))
+        methods.push_back({{"name", m.name},
+                           {"kind", kind},
+                           {"summary", m.entry->summary},
+                           {"accepts", m.entry->accepts},
+                           {"source", m.entry->source},
+                           {"options", option_json(m.entry->options())}});
   for (const Preset& p : quant_presets())
-    presets.push_back({{"name", p.name}, {"quant", p.text}, {"source", p.source}});
+    if (wanted(p.name)) presets.push_back({{"name", p.name}, {"quant", p.text}, {"source", p.source}});
   for (const auto& t : export_targets())
-    targets.push_back({{"name", t->name()}, {"summary", t->summary()}, {"accepts", accepted_specs(*t)}});
+    if (name.empty())
+      targets.push_back({{"name", t->name()}, {"summary", t->summary()}, {"accepts", accepted_specs(*t)}});
   return {{"methods", methods}, {"presets", presets}, {"targets", targets}};
 }
 
@@ -68,25 +74,29 @@ void print_options(const std::vector<OptionRow>& rows) {
                row.range.empty() ? "" : "  " + row.range);
 }
 
-int describe(const std::string& name) {
+std::string kinds(const NamedMethod& method) {
+  return fmt::format("{}", fmt::join(kind_names(method.entry->kind), ", "));
+}
+
+void check_name(const std::string& name) {
   std::vector<std::string> names;
-  for (const NamedMethod& m : all_methods()) {
-    names.push_back(m.name);
-    if (m.name != name) continue;
-    fmt::print("{} ({})\n{}\naccepts: {}\nsource: {}\n", m.name, kind_name(m.entry->kind), m.entry->summary,
-               m.entry->accepts, m.entry->source);
-    print_options(m.entry->options());
-    return 0;
-  }
-  for (const Preset& p : quant_presets()) {
-    names.emplace_back(p.name);
-    if (p.name != name) continue;
-    fmt::print("quant.preset: {} stands for\n{}source: {}\n", p.name, p.text, p.source);
-    return 0;
-  }
+  for (const NamedMethod& m : all_methods()) names.push_back(m.name);
+  for (const Preset& p : quant_presets()) names.emplace_back(p.name);
+  if (std::find(names.begin(), names.end(), name) != names.end()) return;
   const std::string near = nearest_name(name, names);
   fail("unknown method or preset '{}'{}; known: {}", name,
        near.empty() ? "" : fmt::format(", did you mean '{}'?", near), fmt::join(names, ", "));
+}
+
+void describe(const std::string& name) {
+  for (const NamedMethod& m : all_methods()) {
+    if (m.name != name) continue;
+    fmt::print("{} ({})\n{}\naccepts: {}\nsource: {}\n", m.name, kinds(m), m.entry->summary, m.entry->accepts,
+               m.entry->source);
+    print_options(m.entry->options());
+  }
+  for (const Preset& p : quant_presets())
+    if (p.name == name) fmt::print("quant.preset: {} stands for\n{}source: {}\n", p.name, p.text, p.source);
 }
 
 void print_targets() {
@@ -96,8 +106,7 @@ void print_targets() {
 }
 
 void print_methods() {
-  for (const NamedMethod& m : all_methods())
-    fmt::print("{:<16} {:<16} {}\n", m.name, kind_name(m.entry->kind), m.entry->summary);
+  for (const NamedMethod& m : all_methods()) fmt::print("{:<16} {:<16} {}\n", m.name, kinds(m), m.entry->summary);
   fmt::print(
       "\nOne surrogate a tensor; the other kinds combine with any of them and with each other.\n"
       "presets for quant.preset:");
@@ -106,10 +115,11 @@ void print_methods() {
 }
 
 int run(const Arguments& arguments) {
+  if (!arguments.name.empty()) check_name(arguments.name);
   if (arguments.json)
-    print_json(everything());
+    print_json(to_json(arguments.name));
   else if (!arguments.name.empty())
-    return describe(arguments.name);
+    describe(arguments.name);
   else if (arguments.targets)
     print_targets();
   else if (arguments.config) {
@@ -125,9 +135,11 @@ int run(const Arguments& arguments) {
 
 Action add_methods(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
-  app.add_option("NAME", a->name, "a method or preset to describe");
-  app.add_flag("--targets", a->targets, "export targets and the grids they hold");
-  app.add_flag("--config", a->config, "every key of a training configuration");
+  CLI::Option* name = app.add_option("NAME", a->name, "a method or preset to describe");
+  CLI::Option* targets = app.add_flag("--targets", a->targets, "export targets and the grids they hold");
+  CLI::Option* config = app.add_flag("--config", a->config, "every key of a training configuration");
+  targets->excludes(name, config);
+  config->excludes(name);
   app.add_flag("--json", a->json, "print JSON");
   app.footer("Example:\n  detent methods cage");
   return [a] { return run(*a); };

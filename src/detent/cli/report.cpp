@@ -3,6 +3,7 @@
 
 #include "detent/base/error.h"
 #include "detent/cli/commands.h"
+#include "detent/io/atomic_file.h"
 #include "detent/report/runs_page.h"
 
 namespace detent::cli {
@@ -23,7 +24,7 @@ int run(const Arguments& arguments) {
       for (const std::string& sentence : report::findings(comparison)) fmt::print("{}\n", sentence);
     }
   if (arguments.table && page.comparisons.empty()) fail("--table needs an arms.json among the paths");
-  if (!arguments.out.empty()) report::write_report(arguments.paths, arguments.out);
+  if (!arguments.out.empty()) io::write_file_atomically(arguments.out, report::report_html(page));
   return 0;
 }
 }  // namespace

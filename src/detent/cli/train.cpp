@@ -19,8 +19,8 @@ struct Arguments {
 };
 
 int dry_run(const TrainConfig& config, bool json) {
-  Session::check(config);
   const MemoryEstimate memory = estimate_memory(config);
+  Session::check(config);
   std::optional<DataSummary> data;  // where it shows more than the first step would
   if (config.train.steps > 0 && is_packed(config.data))
     data = summarize_training_data(config, *make_tokenizer(config.data.tokenizer), json);

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "detent/base/error.h"
+#include "detent/base/key_error.h"
 #include "detent/kernels/optimizer/optimizer.h"
 #include "detent/ops/fake_quant.h"
 
@@ -107,11 +107,12 @@ class Sgd : public Optimizer {
 }  // namespace
 
 void check(const OptimizerOptions& o) {
-  if (o.betas.size() != 2) fail("optimizer.betas expects two numbers, got {}", o.betas.size());
+  if (o.betas.size() != 2) fail_key("optimizer.betas", "expects two numbers, got {}", o.betas.size());
   for (double beta : o.betas)
-    if (!(beta >= 0 && beta < 1)) fail("optimizer.betas = {} is out of range: it must be at least 0 and below 1", beta);
+    if (!(beta >= 0 && beta < 1))
+      fail_key("optimizer.betas", "= {} is out of range: it must be at least 0 and below 1", beta);
   if (o.nesterov && o.momentum == 0)
-    fail("optimizer.nesterov has no effect with momentum: 0; raise momentum or drop it");
+    fail_key("optimizer.nesterov", "has no effect with momentum: 0; raise momentum or drop it");
 }
 
 void Optimizer::step(int64_t t, double lr, double gradient_scale, const PullTerms& pull) {

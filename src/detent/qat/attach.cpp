@@ -3,10 +3,13 @@
 #include <ATen/ATen.h>
 
 #include "detent/base/error.h"
+#include "detent/base/key_error.h"
 
 namespace detent {
 
 namespace {
+
+const std::string kWeights = "quant.weights", kActivations = "quant.activations";  // keys, for messages
 
 // Puts the layer's quantizers (or the stored value) on the slot's hook.
 void hang(const QuantizedLayer& layer, Storage storage) {
@@ -36,37 +39,65 @@ void check_rotations(const std::string& name, const std::optional<QuantSpec>& we
   const bool weight_half = weight && weight->rotation == Rotation::kHadamardHalf;
   const bool input_half = input && input->rotation == Rotation::kHadamardHalf;
   if ((input_half && !weight_half) || (weight_half && input && !input_half))
-    fail(
-        "{}: rotation hadamard_half keeps the product only when weights and activations both stay rotated; use it for "
-        "both, or hadamard",
-        name);
+    fail_key(kWeights + ".rotation",
+             "hadamard_half keeps the product of {} only when weights and activations both stay rotated; use it for "
+             "both, or hadamard",
+             name);
 }
 
 void check_layer(const nn::Slot& slot, const LayerQuant& quant, const std::optional<QuantSpec>& weight,
                  const std::optional<QuantSpec>& input) {
   const at::Tensor& w = *slot.parameter;
   if (quant.input && slot.value_rule)
-    fail("quant.activations: {} is a table, it has no input to quantize; skip it", slot.name);
-  if (weight) check_shape(*weight, w.size(0), w.size(1), slot.name);
-  if (input) check_shape(*input, 1, w.size(1), slot.name + " (input)");
+    fail_key(kActivations, "cannot be: {} is a table, it has no input to quantize; skip it", slot.name);
+  if (weight) at_key(kWeights + ".group", [&] { check_shape(*weight, w.size(0), w.size(1), slot.name); });
+  if (input) at_key(kActivations + ".group", [&] { check_shape(*input, 1, w.size(1), slot.name + " (input)"); });
   if (input && input->scale_rule == ScaleRule::kLearned && input->granularity.kind != GranularityKind::kTensor)
-    fail("quant.activations: scale: learned needs group: tensor, because tokens come and go; got group {}",
-         input->granularity.name());
+    fail_key(kActivations + ".group", "must be tensor with scale: learned, because tokens come and go; got {}",
+             input->granularity.name());
   if (input && input->scale_rule != ScaleRule::kLearned && input->granularity.kind == GranularityKind::kTensor)
-    fail(
-        "quant.activations: a scale found over a whole batch lets a token see later ones and other samples; use group: "
-        "token, or scale: learned");
+    fail_key(kActivations + ".group",
+             "must not be tensor: a scale found over a whole batch lets a token see later ones and other samples; use "
+             "group: token, or scale: learned");
   if (weight && slot.value_rule && weight->rotation == Rotation::kHadamardHalf)
-    fail("{}: a table cannot stay rotated; use rotation: hadamard or none", slot.name);
+    fail_key(kWeights + ".rotation", "cannot be hadamard_half for the table {}; use hadamard or none", slot.name);
   check_rotations(slot.name, weight, input);
 }
 
-ScaleRule start_rule(const TensorQuantOptions& options, const SurrogateMethod& method, const QuantSpec& spec) {
+ScaleRule start_rule(const TensorQuantOptions& options, const SurrogateMethod& method, const QuantSpec& spec,
+                     const std::string& where) {
   if (options.initial_scale.empty()) return method.initial_rule(spec.grid);  // its own initial_parameter knows it
   const ScaleRule rule = parse_scale_rule(options.initial_scale);
   if (!rule_fits(spec.grid, rule) || rule == ScaleRule::kLearned)
-    fail("quant.initial_scale: rule {} gives no scale for grid {}", scale_rule_name(rule), spec.grid.name());
+    fail_key(where + ".initial_scale", "cannot be {}: it gives no scale for grid {}", scale_rule_name(rule),
+             spec.grid.name());
   return rule;
+}
+
+// id: the next quantizer's; each has its own noise.
+QuantizedLayer attach_layer(const nn::Slot& slot, const LayerQuant& quant, QuantizedModel& model, uint32_t& id) {
+  QuantizedLayer layer{slot, nullptr, nullptr};
+  std::optional<QuantSpec> weight, input;
+  if (quant.weight) weight = to_spec(*quant.weight, kWeights);
+  if (quant.input) input = to_spec(*quant.input, kActivations);
+  check_layer(slot, quant, weight, input);
+  if (weight) {
+    std::shared_ptr<SurrogateMethod> method = make_surrogate(quant.weight->surrogate, quant.weight->surrogate_options);
+    layer.weight = std::make_shared<TensorQuantizer>(slot.name, *weight, method, model.phase, id++);
+    if (layer.weight->has_learned())
+      layer.weight->start_learned(slot.parameter->detach(), start_rule(*quant.weight, *method, *weight, kWeights));
+  }
+  if (input) {
+    std::shared_ptr<SurrogateMethod> method = make_surrogate(quant.input->surrogate, quant.input->surrogate_options);
+    layer.input = std::make_shared<TensorQuantizer>(slot.name + " (input)", *input, method, model.phase, id++);
+    if (layer.input->has_learned()) {
+      layer.input->start_empty_learned();
+      layer.input->initial_rule = start_rule(*quant.input, *method, *input, kActivations);
+    }
+  }
+  if (weight || input) model.record.layers[slot.name] = {weight, input};
+  hang(layer, model.record.unquantized);
+  return layer;
 }
 
 }  // namespace
@@ -90,30 +121,13 @@ QuantizedModel attach(const QuantOptions& options, const std::vector<nn::Slot>& 
   check_matches(options, names);
   uint32_t id = 0;
   for (const nn::Slot& slot : slots) {
-    QuantizedLayer layer{slot, nullptr, nullptr};
     const LayerQuant quant = slot.role == nn::Role::kVector ? LayerQuant{} : layer_quant(options, slot.name);
-    std::optional<QuantSpec> weight, input;
-    if (quant.weight) weight = to_spec(*quant.weight, "quant.weights");
-    if (quant.input) input = to_spec(*quant.input, "quant.activations");
-    check_layer(slot, quant, weight, input);
-    if (weight) {
-      std::shared_ptr<SurrogateMethod> method =
-          make_surrogate(quant.weight->surrogate, quant.weight->surrogate_options);
-      layer.weight = std::make_shared<TensorQuantizer>(slot.name, *weight, method, model.phase, id++);
-      if (layer.weight->has_learned())
-        layer.weight->start_learned(slot.parameter->detach(), start_rule(*quant.weight, *method, *weight));
+    try {
+      model.layers.push_back(attach_layer(slot, quant, model, id));
+    } catch (const KeyError& error) {
+      if (!quant.entry) throw;
+      fail("{}: quant.layers: {}", quant.entry->where(), error.what());
     }
-    if (input) {
-      std::shared_ptr<SurrogateMethod> method = make_surrogate(quant.input->surrogate, quant.input->surrogate_options);
-      layer.input = std::make_shared<TensorQuantizer>(slot.name + " (input)", *input, method, model.phase, id++);
-      if (layer.input->has_learned()) {
-        layer.input->start_empty_learned();
-        layer.input->initial_rule = start_rule(*quant.input, *method, *input);
-      }
-    }
-    if (weight || input) model.record.layers[slot.name] = {weight, input};
-    hang(layer, model.record.unquantized);
-    model.layers.push_back(std::move(layer));
   }
   return model;
 }

@@ -32,18 +32,18 @@ std::unique_ptr<SurrogateMethod> make_surrogate(const std::string& name, const N
   fail("[quant] unknown surrogate '{}'; known: {}", name, fmt::join(surrogate_names(), ", "));
 }
 
-std::string kind_name(MethodKind kind) {
+std::vector<std::string> kind_names(MethodKind kind) {
   switch (kind) {
     case MethodKind::kSurrogate:
-      return "surrogate";
+      return {"surrogate"};
     case MethodKind::kOptimizerTerm:
-      return "optimizer_term";
+      return {"optimizer_term"};
     case MethodKind::kNoiseAndReset:
-      return "noise_and_reset";
+      return {"noise", "reset"};
     case MethodKind::kBlend:
-      return "blend";
+      return {"blend"};
   }
-  return "";
+  return {};
 }
 
 }  // namespace detent

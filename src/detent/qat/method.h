@@ -11,6 +11,7 @@
 #include "detent/base/options.h"
 #include "detent/format/spec.h"
 #include "detent/kernels/fake_quant/fake_quant.h"
+#include "detent/qat/options.h"
 
 namespace detent {
 
@@ -48,8 +49,7 @@ struct NamedMethod {
 };
 const std::vector<NamedMethod>& all_methods();  // generated from the names of qat/methods/*.cpp, sorted
 std::unique_ptr<SurrogateMethod> make_surrogate(const std::string& name, const Node& options);
-std::vector<std::string> surrogate_names();
-std::string kind_name(MethodKind kind);
+std::vector<std::string> kind_names(MethodKind kind);  // more than one where a block does several things
 
 // For methods/<name>.cpp: an entry from a class with a nested Options struct and a constructor from it.
 template <class Method>

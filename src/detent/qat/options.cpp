@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "detent/base/error.h"
+#include "detent/base/key_error.h"
 #include "detent/qat/method.h"
 
 namespace detent {
@@ -32,13 +33,12 @@ void check_effect(const TensorQuantOptions& options, const QuantSpec& spec, cons
   const float most = reach(spec.grid, spec.scale_rule);
   const bool never_masks = std::isfinite(s.u_hi) && s.u_lo <= -most && s.u_hi >= most;
   if (never_masks && spec.scale_rule != ScaleRule::kLearned)
-    fail(
-        "{}.surrogate: {} never masks anything with scale {} on {}, because nothing is clipped; use surrogate: ste, or "
-        "a "
-        "scale that clips (rms, mean)",
-        where, options.surrogate, scale_rule_name(spec.scale_rule), spec.grid.name());
+    fail_key(where + ".surrogate",
+             "{} never masks anything with scale {} on {}, because nothing is clipped; use surrogate: ste, or a scale "
+             "that clips (rms, mean)",
+             options.surrogate, scale_rule_name(spec.scale_rule), spec.grid.name());
   if (!options.initial_scale.empty() && spec.scale_rule != ScaleRule::kLearned)
-    fail("{}.initial_scale has no effect with scale {}; it is for scale: learned", where, options.scale);
+    fail_key(where + ".initial_scale", "has no effect with scale {}; it is for scale: learned", options.scale);
 }
 
 // The override of one entry of quant.layers, applied on top of the base.
@@ -75,20 +75,18 @@ bool glob_matches(const std::string& pattern, const std::string& name) {
 }  // namespace
 
 QuantSpec to_spec(const TensorQuantOptions& o, const std::string& where) {
-  try {
-    QuantSpec spec{make_grid(o.grid, static_cast<int>(o.bits)), parse_granularity(o.group), parse_scale_rule(o.scale),
-                   parse_scale_format(o.scale_format), parse_rotation(o.rotation)};
-    const auto method = make_surrogate(o.surrogate, o.surrogate_options);
-    spec.learned_unit = spec.scale_rule == ScaleRule::kLearned ? method->learned_unit(spec.grid) : 1;
-    check_spec(spec);
-    method->check(spec);
-    check_effect(o, spec, *method, where);
-    return spec;
-  } catch (const Error& error) {
-    const std::string what = error.what();
-    if (what.starts_with(where)) throw;
-    fail("{}: {}", where, what);
-  }
+  const auto at = [&](const char* key, auto read) { return at_key(where + "." + key, read); };
+  QuantSpec spec{at("bits", [&] { return make_grid(o.grid, static_cast<int>(o.bits)); }),
+                 at("group", [&] { return parse_granularity(o.group); }),
+                 at("scale", [&] { return parse_scale_rule(o.scale); }),
+                 at("scale_format", [&] { return parse_scale_format(o.scale_format); }),
+                 at("rotation", [&] { return parse_rotation(o.rotation); })};
+  const auto method = at("surrogate", [&] { return make_surrogate(o.surrogate, o.surrogate_options); });
+  spec.learned_unit = spec.scale_rule == ScaleRule::kLearned ? method->learned_unit(spec.grid) : 1;
+  at("scale", [&] { check_spec(spec); });
+  at("surrogate", [&] { method->check(spec); });
+  check_effect(o, spec, *method, where);
+  return spec;
 }
 
 const std::vector<Preset>& quant_presets() {
@@ -165,6 +163,7 @@ LayerQuant layer_quant(const QuantOptions& options, const std::string& name) {
   LayerQuant layer{options.weights, options.activations};
   for (const Node& entry : options.layers.items) {
     if (!glob_matches(match_of(entry), name)) continue;
+    layer.entry = &entry;
     apply_override(entry, "weights", layer.weight);
     apply_override(entry, "activations", layer.input);
     break;
@@ -180,7 +179,7 @@ void check_matches(const QuantOptions& options, const std::vector<std::string>& 
     const bool hit =
         std::any_of(names.begin(), names.end(), [&](const auto& n) { return n.find(skip) != std::string::npos; });
     const bool is_default = std::find(defaults.skip.begin(), defaults.skip.end(), skip) != defaults.skip.end();
-    if (!hit && !is_default) fail("quant.skip: '{}' is part of no layer's name", skip);
+    if (!hit && !is_default) fail_key("quant.skip", "names '{}', which is part of no layer's name", skip);
   }
   for (const Node& entry : options.layers.items) {
     const std::string match = match_of(entry);

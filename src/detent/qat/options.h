@@ -7,6 +7,8 @@
 
 namespace detent {
 
+std::vector<std::string> surrogate_names();  // of qat/methods
+
 struct TensorQuantOptions {
   std::string grid = "int";
   int64_t bits = 4;
@@ -27,12 +29,12 @@ struct TensorQuantOptions {
             Choices{"none", "hadamard", "hadamard_half"});
     v.field("group", group, "what shares a scale: tensor, row (token for activations) or a number of inputs");
     v.field("scale_format", scale_format, "numbers a scale may be", scale_format_names());
-    v.field("surrogate", surrogate, "where the gradient passes: a surrogate of `detent methods`");
+    v.field("surrogate", surrogate, "where the gradient passes: a surrogate of `detent methods`", surrogate_names());
     v.field("initial_scale", initial_scale, "rule that learned scales start from; empty: the surrogate's own");
     v.field("surrogate_options", surrogate_options, "the surrogate's own options");
   }
 };
-// Fails on parts that do not fit together or that would have no effect; `where` names the block in messages.
+// Fails on parts that do not fit together or that would have no effect; `where` is the block's key.
 QuantSpec to_spec(const TensorQuantOptions& options, const std::string& where);
 
 struct QuantOptions {
@@ -68,6 +70,7 @@ const std::vector<Preset>& quant_presets();
 // What a layer is quantized to after skip and overrides; both empty: left alone.
 struct LayerQuant {
   std::optional<TensorQuantOptions> weight, input;
+  const Node* entry = nullptr;  // of quant.layers, where one matched; belongs to the options
 };
 LayerQuant layer_quant(const QuantOptions& options, const std::string& weight_name);
 // Fails if an entry of skip or layers matches none of the names.

@@ -1,6 +1,7 @@
 #include "detent/quant/checkpoint_folder.h"
 
 #include <algorithm>
+#include <fstream>
 
 #include "detent/base/error.h"
 #include "detent/base/json.h"
@@ -23,9 +24,15 @@ bool is_checkpoint_name(const std::string& name) {
          std::all_of(name.begin() + 5, name.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// In parts: a whole file mapped would count as memory of this process.
 std::string file_digest(const fs::path& path) {
-  const io::MappedFile file(path);
-  return io::to_hex(io::sha256(file.bytes()));
+  std::ifstream in(path, std::ios::binary);
+  if (!in) fail("cannot read {}: the checkpoint is damaged, {}", path.string(), kWayOut);
+  io::Sha256 digest;
+  std::vector<char> part(1 << 20);
+  while (in.read(part.data(), static_cast<std::streamsize>(part.size())) || in.gcount() > 0)
+    digest.update(std::string_view(part.data(), static_cast<size_t>(in.gcount())));
+  return io::to_hex(digest.finish());
 }
 
 // Over everything in state.json but itself.

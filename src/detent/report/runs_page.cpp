@@ -120,8 +120,4 @@ std::string report_html(const Report& report) {
   return page.html();
 }
 
-void write_report(const std::vector<std::string>& paths, const std::string& out) {
-  write_text(out, report_html(load_report(paths)));
-}
-
 }  // namespace detent::report

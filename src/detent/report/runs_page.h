@@ -18,7 +18,5 @@ struct Report {
 // Fails on a path that is none of these.
 Report load_report(const std::vector<std::string>& paths);
 std::string report_html(const Report& report);
-// load_report, then the page written to `out`.
-void write_report(const std::vector<std::string>& paths, const std::string& out);
 
 }  // namespace detent::report

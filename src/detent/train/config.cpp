@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "detent/base/error.h"
+#include "detent/base/key_error.h"
 
 namespace detent {
 
@@ -44,10 +45,8 @@ void check_cage(const Node& root, const TrainConfig& config) {
   check(cage);
   const bool by_pull = !cage.lambda && !cage.strength;
   if (by_pull && (cage.mode == "coupled" || config.optimizer.name != "adamw"))
-    fail(
-        "{}: cage: pull is measured against Adam's unit step, which a coupled term and sgd do not have; give "
-        "cage.lambda",
-        root.find("cage")->where());
+    fail_key("cage.pull",
+             "is measured against Adam's unit step, which a coupled term and sgd do not have; give cage.lambda");
   if (config.alpha_blending && cage.start >= config.alpha_blending->end)
     fail_at(
         root, "cage", "start",
@@ -102,8 +101,8 @@ void check_optimizer(const Node& root, const TrainConfig& config) {
   if (config.schedule.name == "constant")
     refuse(root, "schedule", "final", "schedule.name: constant stays at the peak");
   if (config.schedule.warmup >= 1 && config.schedule.name != "constant")
-    fail("schedule.warmup: 1 leaves no step for the fall of schedule.name: {}; set schedule.name: constant",
-         config.schedule.name);
+    fail_key("schedule.warmup", "= 1 leaves no step for the fall of schedule.name: {}; set schedule.name: constant",
+             config.schedule.name);
 }
 
 void check_data(const Node& root, const DataOptions& data) {
@@ -145,9 +144,7 @@ void drop_unused(TrainConfig& config, Node& node) {
   if (config.winq && config.winq->interpolation == 0) drop("winq", "every");
 }
 
-}  // namespace
-
-TrainConfig train_config_from_node(Node node) {
+TrainConfig checked_config(Node& node) {
   if (const Node* quant = node.find("quant"); quant && quant->kind == Node::Kind::kMap)
     expand_preset(node.at_or_add("quant"));
   TrainConfig config;
@@ -162,7 +159,40 @@ TrainConfig train_config_from_node(Node node) {
   if (config.quant && !config.quant->weights && !config.quant->activations && config.quant->layers.items.empty() &&
       config.quant->unquantized == "f32")
     refuse(node, "quant", "", "nothing in it is quantized; add quant.weights, or drop the block");
+  config.written = node;
   return config;
+}
+
+}  // namespace
+
+LlamaConfig new_model_config(const ModelOptions& o, int64_t tokenizer_vocab, int64_t sequence_length) {
+  LlamaConfig c;
+  c.vocab_size = o.vocab_size.value_or(tokenizer_vocab);
+  if (c.vocab_size < tokenizer_vocab)
+    fail_key("model.vocab_size", "= {} is smaller than the tokenizer's {}; raise it or drop it", c.vocab_size,
+             tokenizer_vocab);
+  c.hidden_size = o.hidden_size.value_or(c.hidden_size);
+  c.intermediate_size = o.intermediate_size.value_or(3 * c.hidden_size);
+  c.num_hidden_layers = o.num_hidden_layers.value_or(c.num_hidden_layers);
+  c.num_attention_heads = o.num_attention_heads.value_or(c.num_attention_heads);
+  c.num_key_value_heads = o.num_key_value_heads.value_or(0);
+  c.head_dim = o.head_dim.value_or(0);
+  c.max_position_embeddings =
+      o.max_position_embeddings.value_or(std::max<int64_t>(sequence_length, c.max_position_embeddings));
+  c.rms_norm_eps = o.rms_norm_eps.value_or(c.rms_norm_eps);
+  c.rope_theta = o.rope_theta.value_or(c.rope_theta);
+  c.initializer_range = o.initializer_range.value_or(c.initializer_range);
+  c.tie_word_embeddings = o.tie_word_embeddings.value_or(false);
+  at_key("model", [&] { c.check(); });
+  return c;
+}
+
+TrainConfig train_config_from_node(Node node) {
+  try {
+    return checked_config(node);
+  } catch (const KeyError& error) {
+    fail_at(node, error);
+  }
 }
 
 TrainConfig load_train_config(const std::string& path, const std::vector<std::string>& sets) {

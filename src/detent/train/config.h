@@ -62,6 +62,7 @@ struct TrainConfig {
   EvaluationOptions eval;
   CheckpointOptions checkpoint;
   std::string output = "runs/run";
+  Node written;  // as read, for the lines in messages
 
   template <class V>
   void visit(V& v) {

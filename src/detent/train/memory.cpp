@@ -1,6 +1,7 @@
 #include "detent/train/memory.h"
 
 #include "detent/base/error.h"
+#include "detent/base/machine.h"
 #include "detent/base/progress.h"
 #include "detent/data/tokenizer.h"
 #include "detent/quant/model_files.h"
@@ -10,8 +11,9 @@ namespace detent {
 
 namespace {
 
-// LibTorch's libraries, its thread pool and the program itself, measured as the peak of a run of one tiny step.
-constexpr double kProgram = 260e6;
+// What a first step of any size adds to the program: code that is loaded when it runs, thread pool, buffers of the
+// matrix products. Measured as the peak of a tiny run over what the program has when it starts.
+constexpr double kFirstStep = 20e6;
 
 DecoderConfig model_config(const TrainConfig& config) {
   if (config.model.from.empty())
@@ -50,7 +52,7 @@ MemoryEstimate estimate_memory(const TrainConfig& config) {
   const double bytes = 4.0 * static_cast<double>(e.parameters);
   const int64_t tokens = config.train.batch_size * config.data.sequence_length;
   e.tokens_per_step = tokens * config.train.gradient_accumulation;
-  e.program = kProgram;
+  e.program = resident_bytes() + kFirstStep;
   e.weights = config.quant ? 2 * bytes : bytes;  // the quantized values live through the backward
   if (config.train.steps == 0) return e;
   e.gradients = bytes;
@@ -58,6 +60,14 @@ MemoryEstimate estimate_memory(const TrainConfig& config) {
   e.activations =
       4.0 * static_cast<double>(tokens) * floats_per_token(model, config.quant && config.quant->activations);
   return e;
+}
+
+void check_memory(const MemoryEstimate& estimate) {
+  if (estimate.total() > memory_bytes())
+    fail_machine(
+        "the run needs about {} of memory ({}), this machine has {}; lower the sizes of the model, train.batch_size or "
+        "data.sequence_length",
+        format_bytes(estimate.total()), estimate.breakdown(), format_bytes(memory_bytes()));
 }
 
 }  // namespace detent

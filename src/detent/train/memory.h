@@ -13,6 +13,9 @@ struct MemoryEstimate {
   double total() const { return program + weights + gradients + optimizer + activations; }
   std::string breakdown() const;
 };
+// To be asked before the model is built: what the program has by then is part of it.
 MemoryEstimate estimate_memory(const TrainConfig& config);
+// Fails when that is more than there is.
+void check_memory(const MemoryEstimate& estimate);
 
 }  // namespace detent

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "detent/base/error.h"
+#include "detent/base/key_error.h"
 #include "detent/ops/fake_quant.h"
 #include "detent/quant/quantizer.h"
 
@@ -16,10 +16,11 @@ namespace {
 void require_fixed_point(const QuantizedModel& model, const char* method) {
   for (const QuantizedLayer& layer : model.layers) {
     if (!layer.weight || has_fixed_point(layer.weight->spec().grid, layer.weight->spec().scale_rule)) continue;
-    fail(
-        "{}: {} is quantized as {}, whose scale moves when the weights move to the grid, so the pull would not come to "
-        "rest; use scale: learned, absmax (int, ternary, binary) or absmax_full (midrise)",
-        method, layer.slot.name, layer.weight->spec().name());
+    fail_key(
+        method,
+        "pulls {}, which is quantized as {}, whose scale moves when the weights move to the grid, so the pull would "
+        "not come to rest; use scale: learned, absmax (int, ternary, binary) or absmax_full (midrise)",
+        layer.slot.name, layer.weight->spec().name());
   }
 }
 

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "detent/base/error.h"
+#include "detent/base/key_error.h"
 #include "detent/base/progress.h"
 #include "detent/data/corpus.h"
 #include "detent/io/sha256.h"
@@ -31,7 +31,7 @@ void add_to(io::Sha256& digest, const Tokens& tokens) {
 CorpusProgress progress(const std::string& title, bool quiet) {
   return [title, quiet, bar = std::shared_ptr<Progress>()](uint64_t done, uint64_t total) mutable {
     if (InterruptGuard::requested())
-      throw Error(ExitCode::kInterrupted, "interrupted while reading the data; start again with --resume");
+      throw Error(ExitCode::kInterrupted, "interrupted while reading the data; go on with --resume");
     if (!bar) bar = std::make_shared<Progress>(title, static_cast<int64_t>(total), "B", 0, quiet);
     bar->update(static_cast<int64_t>(done));
     if (done == total) bar->finish();
@@ -61,7 +61,7 @@ RunData open_run_data(const TrainConfig& config, const Tokenizer& tokenizer, boo
   const Corpus valid = open_corpus(data.valid, data, tokenizer, cache, progress("tokenize valid", quiet));
   add_to(digest, *valid.tokens);
   EvalWindows all(valid.tokens, tokenizer, {.context = data.sequence_length});
-  if (all.size() == 0) fail("data.valid: {} holds no text to validate on", data.valid[0]);
+  if (all.size() == 0) fail_key("data.valid", "{} holds no text to validate on", data.valid[0]);
   opened.validation = std::make_unique<EvalWindows>(
       config.eval.batches > 0 ? all.spread(config.eval.batches * config.train.batch_size) : all);
   if (config.train.steps == 0) return opened;
@@ -70,10 +70,9 @@ RunData open_run_data(const TrainConfig& config, const Tokenizer& tokenizer, boo
   opened.digest = io::to_hex(digest.finish());
   opened.loader = std::make_unique<Loader>(std::vector{train.tokens}, loader_options(config, tokenizer));
   if (config.train.batch_size > opened.loader->windows())
-    fail(
-        "train.batch_size = {} is larger than the data: data.train holds {} windows of {} tokens; lower it or give "
-        "more text",
-        config.train.batch_size, opened.loader->windows(), data.sequence_length);
+    fail_key("train.batch_size",
+             "= {} is larger than the data: data.train holds {} windows of {} tokens; lower it or give more text",
+             config.train.batch_size, opened.loader->windows(), data.sequence_length);
   return opened;
 }
 

@@ -3,8 +3,10 @@
 #include <ATen/ATen.h>
 
 #include "detent/base/error.h"
+#include "detent/base/key_error.h"
 #include "detent/io/bytes.h"
 #include "detent/io/mapped_file.h"
+#include "detent/train/memory.h"
 #include "detent/train/model_folder.h"
 #include "detent/train/run_data.h"
 
@@ -13,11 +15,22 @@ namespace detent {
 namespace fs = std::filesystem;
 
 Session::Session(const TrainConfig& given) : config(given), tokenizer(make_tokenizer(given.data.tokenizer)) {
-  build_model();
-  build_optimizer();
+  try {
+    check_memory(estimate_memory(config));
+    build_model();
+    build_optimizer();
+  } catch (const KeyError& error) {
+    fail_at(config.written, error);
+  }
 }
 
-Session::Session(const TrainConfig& given, bool quiet) : Session(given) { open_data(quiet); }
+Session::Session(const TrainConfig& given, bool quiet) : Session(given) {
+  try {
+    open_data(quiet);
+  } catch (const KeyError& error) {
+    fail_at(config.written, error);
+  }
+}
 
 void Session::check(const TrainConfig& config) { const Session session(config); }
 
@@ -32,12 +45,12 @@ void Session::build_model() {
     const fs::path generation = fs::path(folder) / "generation_config.json";
     if (fs::exists(generation)) generation_config_ = io::as_text(io::MappedFile(generation).bytes());
     if (model->config().vocab_size < tokenizer->vocab_size())
-      fail("model.from: {} has {} tokens, data.tokenizer '{}' has {}; name the model's own tokenizer", folder,
-           model->config().vocab_size, config.data.tokenizer, tokenizer->vocab_size());
+      fail_key("data.tokenizer", "'{}' has {} tokens, {} of model.from has {}; name the model's own tokenizer",
+               config.data.tokenizer, tokenizer->vocab_size(), folder, model->config().vocab_size);
   }
   if (config.data.sequence_length > model->config().context_limit())
-    fail("data.sequence_length = {} is longer than the model's context of {}; lower it", config.data.sequence_length,
-         model->config().context_limit());
+    fail_key("data.sequence_length", "= {} is longer than the model's context of {}; lower it",
+             config.data.sequence_length, model->config().context_limit());
   for (const nn::Slot& slot : model->slots()) slot.parameter->set_requires_grad(true);
   if (config.quant) quantized = attach(*config.quant, model->slots());
   if (!config.model.from.empty()) start_learned_scales(model_folder(config.model.from));

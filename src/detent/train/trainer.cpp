@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <optional>
 
 #include "detent/base/error.h"
 #include "detent/io/atomic_file.h"
@@ -26,25 +27,21 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 
 class Trainer {
  public:
-  Trainer(const TrainConfig& config, int64_t done, bool quiet)
-      : session_(config, quiet),
-        log_(config.output, done, config.train.steps),
-        quiet_(quiet),
-        step_(std::max<int64_t>(done, 0)) {}
-
-  void restore(const CheckpointContent& content, const fs::path& checkpoint) {
-    session_.restore(content);
-    loss_ = content.state.last_loss;
-    trained_tokens_ = content.state.tokens;
-    trained_seconds_ = content.state.seconds;
-    last_good_ = checkpoint;
+  // content: of `checkpoint`, to go on from; null to begin.
+  Trainer(const TrainConfig& config, const CheckpointContent* content, const fs::path& checkpoint, bool quiet)
+      : session_(config, quiet), quiet_(quiet) {
+    if (content) restore(*content, checkpoint);
+    log_.emplace(config.output, content ? step_ : -1, config.train.steps);  // last: it drops lines of steps to come
   }
   TrainResult run();
 
  private:
+  void restore(const CheckpointContent& content, const fs::path& checkpoint);
   void step(int64_t t);
   double forward_backward(const std::vector<Batch>& batches);
   void check_finite(int64_t t, double loss, double norm) const;
+  void check_weights(int64_t t) const;
+  [[noreturn]] void fail_not_finite(int64_t t, const std::string& what) const;
   void log_step(int64_t t, double lr, double norm, const PullTerms& pull);
   void see_first_batch();
   void describe_data();
@@ -54,15 +51,24 @@ class Trainer {
   const TrainConfig& config() const { return session_.config; }
 
   Session session_;
-  RunLog log_;
+  std::optional<RunLog> log_;
   bool quiet_;
-  int64_t step_;
+  int64_t step_ = 0;
   double loss_ = 0;
   Evaluation validation_;
   int64_t trained_tokens_ = 0;
   double trained_seconds_ = 0;
   fs::path last_good_;
 };
+
+void Trainer::restore(const CheckpointContent& content, const fs::path& checkpoint) {
+  session_.restore(content);
+  step_ = content.state.step;
+  loss_ = content.state.last_loss;
+  trained_tokens_ = content.state.tokens;
+  trained_seconds_ = content.state.seconds;
+  last_good_ = checkpoint;
+}
 
 double Trainer::forward_backward(const std::vector<Batch>& batches) {
   int64_t scored = 0;
@@ -118,7 +124,17 @@ void Trainer::check_finite(int64_t t, double loss, double norm) const {
         where = "the gradient of " + parameter.name;
         break;
       }
-  fail("step {}: {} is not finite; {}; lower optimizer.learning_rate, or set optimizer.max_grad_norm", t, where,
+  fail_not_finite(t, where);
+}
+
+// A step may break what the next one would have told; a checkpoint of it would pass for a good one.
+void Trainer::check_weights(int64_t t) const {
+  for (const OptimizedParameter& parameter : session_.optimizer->parameters())
+    if (!at::isfinite(parameter.value).all().item<bool>()) fail_not_finite(t, "after its update, " + parameter.name);
+}
+
+void Trainer::fail_not_finite(int64_t t, const std::string& what) const {
+  fail("step {}: {} is not finite; {}; lower optimizer.learning_rate, or set optimizer.max_grad_norm", t, what,
        last_good_.empty() ? "there is no checkpoint yet" : "the last good checkpoint is " + last_good_.string());
 }
 
@@ -134,17 +150,19 @@ void Trainer::log_step(int64_t t, double lr, double norm, const PullTerms& pull)
       squared += pareto_distance_squared(parameter.value, parameter.target.get(), pull.decoupled + pull.coupled);
     line["pareto_distance"] = std::sqrt(squared);
   }
-  log_.write(line);
+  log_->write(line);
 }
 
 void Trainer::validate(int64_t t) {
   validation_ = evaluate(*session_.model, *session_.validation, config().train.batch_size);
+  if (!std::isfinite(validation_.loss)) fail_not_finite(t, "the validation loss");
   json line = {{"kind", "eval"}, {"step", t}, {"validation_loss", validation_.loss}};
   line["bits_per_byte"] = validation_.bits_per_byte;
-  log_.write(line);
+  log_->write(line);
 }
 
 void Trainer::save(int64_t t) {
+  check_weights(t);
   TrainState progress;
   progress.step = t;
   progress.last_loss = loss_;
@@ -166,7 +184,7 @@ void Trainer::describe_data() {
   json line = to_json(summary);
   line["kind"] = "data";
   line["step"] = 0;
-  log_.write(line);
+  log_->write(line);
   if (!quiet_ && is_packed(config().data)) fmt::print(stderr, "{}\n", to_text(summary, config().data));
 }
 
@@ -196,15 +214,15 @@ TrainResult Trainer::run() {
   TrainResult result{loss_, validation_, 0, trained_seconds_, step_, stopped, config().output};
   result.tokens_per_second = static_cast<double>(trained_tokens_) / std::max(trained_seconds_, 1e-9);
   if (!stopped)
-    log_.write({{"kind", "final"},
-                {"step", steps},
-                {"final_loss", loss_},
-                {"validation_loss", validation_.loss},
-                {"bits_per_byte", validation_.bits_per_byte},
-                {"tokens_per_second", result.tokens_per_second},
-                {"seconds", trained_seconds_},
-                {"parameters", session_.model->config().parameter_count()},
-                {"steps", steps}});
+    log_->write({{"kind", "final"},
+                 {"step", steps},
+                 {"final_loss", loss_},
+                 {"validation_loss", validation_.loss},
+                 {"bits_per_byte", validation_.bits_per_byte},
+                 {"tokens_per_second", result.tokens_per_second},
+                 {"seconds", trained_seconds_},
+                 {"parameters", session_.model->config().parameter_count()},
+                 {"steps", steps}});
   return result;
 }
 
@@ -239,6 +257,11 @@ void check_fresh(const fs::path& run) {
     fail("{} already holds a run; go on with --resume, or choose another output", run.string());
 }
 
+void check_begun(const fs::path& run) {
+  if (!fs::exists(run / "config.yaml") && !newest_checkpoint(run))
+    fail("--resume: {} holds no run to go on with; check output, or leave --resume away to begin one", run.string());
+}
+
 // A path that cannot be a folder is a mistake, one that may not be written a fault of the machine.
 [[noreturn]] void fail_folder(const fs::path& run, const std::error_code& error) {
   const auto is = [&](std::errc what) { return error == what; };
@@ -248,13 +271,22 @@ void check_fresh(const fs::path& run) {
   fail_machine("cannot create {}: {}", run.string(), error.message());
 }
 
+std::optional<CheckpointContent> load_to_resume(const TrainConfig& config, const std::optional<fs::path>& newest) {
+  if (!newest) return std::nullopt;
+  CheckpointContent content = load_checkpoint(*newest);
+  check_same_config(config, content.state.config);
+  return content;
+}
+
 }  // namespace
 
 TrainResult train(const TrainConfig& config, bool resume, bool quiet) {
   const InterruptGuard interrupt;
   const fs::path run = config.output;
   if (config.train.threads > 0) at::set_num_threads(static_cast<int>(config.train.threads));
+  if (resume) check_begun(run);
   std::error_code error;
+  const bool made = !fs::exists(run, error);
   fs::create_directories(run, error);
   if (error) fail_folder(run, error);
   const io::DirLock lock(run);
@@ -262,14 +294,17 @@ TrainResult train(const TrainConfig& config, bool resume, bool quiet) {
   io::remove_stale_temporaries(run / "checkpoints");
   if (!resume) check_fresh(run);
   const std::optional<fs::path> newest = resume ? newest_checkpoint(run) : std::nullopt;
-  std::optional<CheckpointContent> content;
-  if (newest) content = load_checkpoint(*newest);
-  if (content) check_same_config(config, content->state.config);
-  io::write_file_atomically(run / "config.yaml", resolved_yaml(config));
-  Trainer trainer(config, content ? content->state.step : -1, quiet);
-  if (content) trainer.restore(*content, *newest);
+  std::optional<CheckpointContent> content = load_to_resume(config, newest);
+  std::optional<Trainer> trainer;
+  try {
+    io::write_file_atomically(run / "config.yaml", resolved_yaml(config));
+    trainer.emplace(config, content ? &*content : nullptr, newest.value_or(""), quiet);
+  } catch (const Error& cause) {
+    if (made && cause.code() != ExitCode::kInterrupted) fs::remove_all(run, error);  // a run that cannot begin
+    throw;
+  }
   content.reset();  // the weights are in the model now
-  return trainer.run();
+  return trainer->run();
 }
 
 }  // namespace detent

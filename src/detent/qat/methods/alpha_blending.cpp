@@ -3,14 +3,14 @@
 
 #include <cmath>
 
-#include "detent/base/error.h"
+#include "detent/base/key_error.h"
 #include "detent/qat/method.h"
 
 namespace detent {
 
 void check(const AlphaBlendingOptions& options) {
   if (!(options.start < options.end))
-    fail("alpha_blending: start {} must come before end {}", options.start, options.end);
+    fail_key("alpha_blending.start", "= {} must come before alpha_blending.end = {}", options.start, options.end);
 }
 
 double blend_at(const AlphaBlendingOptions& options, int64_t t, int64_t total) {

@@ -1,15 +1,15 @@
 // CAGE's options, schedule and sizes. The update itself is the optimizer's pull towards a RowTarget.
 #include "detent/qat/cage.h"
 
-#include "detent/base/error.h"
+#include "detent/base/key_error.h"
 #include "detent/qat/method.h"
 
 namespace detent {
 
 void check(const CageOptions& options) {
   const int given = options.lambda.has_value() + options.strength.has_value() + options.pull.has_value();
-  if (given > 1) fail("cage: lambda, strength and pull are three ways to state one size; give one of them");
-  if (options.start >= 1) fail("cage.start = 1 leaves no step to act in; lower it, or drop the cage block");
+  if (given > 1) fail_key("cage", "takes lambda, strength or pull, three ways to state one size; give one of them");
+  if (options.start >= 1) fail_key("cage.start", "= 1 leaves no step to act in; lower it, or drop the cage block");
 }
 
 double cage_ramp(const CageOptions& options, int64_t t, int64_t total) {
