@@ -62,6 +62,22 @@ def shard(vocabulary, tokens, ends, ranges, fingerprint):
     return out + hashlib.sha256(out).digest()
 
 
+def tokenizer_json(kind):
+    """One of the golden tokenizers with a vocabulary cut down to what a fuzzer can turn over."""
+    path = pathlib.Path(__file__).parents[1] / "tests/data/golden/tokenizers" / f"{kind}.json"
+    content = json.loads(path.read_text())
+    model = content["model"]
+    tokens = [t for t in model["vocab"] if len(t) == 1][:40] + ["<unk>", "<s>", "ab"]
+    model["vocab"] = {token: i for i, token in enumerate(dict.fromkeys(["a", "b"] + tokens))}
+    model["merges"] = [["a", "b"]]
+    content["added_tokens"] = [dict(t, id=len(model["vocab"]) + i) for i, t in enumerate(
+        t for t in content["added_tokens"] if t["content"] not in model["vocab"])]
+    ids = {t["content"]: t["id"] for t in content["added_tokens"]} | model["vocab"]
+    for name, token in content["post_processor"]["special_tokens"].items():
+        token["ids"] = [ids[name]]
+    return json.dumps(content, ensure_ascii=False).encode()
+
+
 def zstd(text):
     return subprocess.run(["zstd", "-q", "-c"], input=text, stdout=subprocess.PIPE, check=True).stdout
 
@@ -88,6 +104,8 @@ def main():
     put("llama2c", "v1", llama2c_file(1))
     put("token_shard", "narrow", shard(300, [1, 2, 299], [2, 3], [0, 1, 2, 3], b"source"))
     put("token_shard", "wide", shard(70000, [69999], [], [], b""))
+    for kind in ("llama3", "qwen2-nfc", "smollm", "deepseek3", "odd", "llama2", "metaspace-first", "words"):
+        put("tokenizer_json", kind, tokenizer_json(kind))
     lines = b'{"text":"a\\n","id":[1,{"b":null}]}\n\n{"text":"\\u00e9"}\r\n'
     text = b"one--two---three--"
     for kind, content in enumerate([text, lines, zstd(text), zstd(lines) + zstd(b"")]):

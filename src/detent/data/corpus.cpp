@@ -10,6 +10,7 @@
 #include "detent/data/encoder.h"
 #include "detent/data/instruction.h"
 #include "detent/data/json_line.h"
+#include "detent/data/shard_folder.h"
 #include "detent/data/shard_tokens.h"
 #include "detent/data/text_fingerprint.h"
 #include "detent/io/descriptor.h"
@@ -108,6 +109,14 @@ void build(const fs::path& path, const std::string& fingerprint, const std::vect
   writer.finish();
 }
 
+// Text that detent tokenize has made into shards.
+Corpus open_shards(const fs::path& folder, const DataOptions& options, const Tokenizer& tokenizer) {
+  if (parse_data_format(options.format) != DataFormat::kText)
+    fail("{} holds tokens of plain text; data.format: {} needs .jsonl files", folder.string(), options.format);
+  tokenizer.end_of_text();  // fails without one
+  return {open_shard_folder(folder, tokenizer), {}, folder, false};
+}
+
 void create_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
@@ -118,6 +127,7 @@ void create_folder(const fs::path& folder) {
 
 Corpus open_corpus(const std::vector<std::string>& paths, const DataOptions& options, const Tokenizer& tokenizer,
                    const fs::path& cache, const CorpusProgress& progress) {
+  if (paths.size() == 1 && is_shard_folder(paths[0])) return open_shards(paths[0], options, tokenizer);
   const std::vector<fs::path> files = expand_paths(paths);
   Corpus corpus;
   corpus.fingerprint = text_fingerprint(

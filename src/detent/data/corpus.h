@@ -17,13 +17,14 @@ namespace detent {
 struct Corpus {
   std::shared_ptr<const Tokens> tokens;  // memory-mapped
   std::string fingerprint;               // of the tokenizer, the files' paths, sizes and times, and the options
-  std::filesystem::path path;            // the shard
+  std::filesystem::path path;            // the shard, or the folder of shards
   bool built = false;                    // by this call; false: it was there
 };
 
-// The shard of `paths` (options.train or options.valid). cache is created if missing. Any number of processes may call
-// this at once: one builds, the others wait for it. A crash leaves no broken shard, and one that fails its checksum or
-// is of another version is built again. Fails like expand_paths, for_each_document and InstructionEncoder.
+// The shard of `paths` (options.train or options.valid); a single shard folder (shard_folder.h) is taken as it is.
+// cache is created if missing. Any number of processes may call this at once: one builds, the others wait for it. A
+// crash leaves no broken shard, and one that fails its checksum or is of another version is built again. Fails like
+// expand_paths, for_each_document and InstructionEncoder.
 Corpus open_corpus(const std::vector<std::string>& paths, const DataOptions& options, const Tokenizer& tokenizer,
                    const std::filesystem::path& cache, const CorpusProgress& progress = {});
 

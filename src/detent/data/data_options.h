@@ -23,9 +23,10 @@ struct DataOptions {
   template <class V>
   void visit(V& v) {
     v.field("train", train,
-            "files to train on: .txt, .jsonl, each also .zst; a * in the file name; folders of .txt and .py");
+            "files to train on: .txt, .jsonl, each also .zst; a * in the file name; folders of .txt and .py; or one "
+            "folder of detent tokenize");
     v.field("valid", valid, "files for the validation loss, in the same forms");
-    v.field("tokenizer", tokenizer, "bytes");
+    v.field("tokenizer", tokenizer, "bytes, or the path of a tokenizer.json, a tokenizer.model or a model folder");
     v.field("sequence_length", sequence_length, "tokens of a training window", Range{1, 1 << 20});
     v.field("field", field, "the key of a jsonl line that holds the text");
     v.field("format", format,

@@ -50,8 +50,11 @@ class HfTokenizer : public Tokenizer {
     eos_ = files_.special_token("eos_token", *this);
   }
 
-  std::vector<int32_t> encode(std::string_view text) const override { return encode_part(text, false); }
-  std::vector<int32_t> encode_next(std::string_view text) const override { return encode_part(text, true); }
+  std::vector<int32_t> encode(std::string_view text) const override { return encode_part(text, false, all_); }
+  std::vector<int32_t> encode_next(std::string_view text) const override { return encode_part(text, true, all_); }
+  std::vector<int32_t> encode_as_text(std::string_view text) const override {
+    return encode_part(text, false, not_special_);
+  }
 
   std::vector<int32_t> encode_with_special(std::string_view text) const override {
     std::vector<int32_t> ids = template_.before;
@@ -101,8 +104,15 @@ class HfTokenizer : public Tokenizer {
   void index_cuts();
   bool can_cut_between(char left, char space) const;
   void check_template() const;
-  void encode_segment(const Piece& segment, BpeScratch& scratch, std::vector<int32_t>& out) const;
-  std::vector<int32_t> encode_part(std::string_view text, bool continues) const;
+  struct Matchers {
+    AddedTokenMatcher in_text, in_normalized;
+    bool add(const AddedToken& token, std::string_view spelling) {
+      return (token.normalized ? in_normalized : in_text).add(spelling, token);
+    }
+  };
+  void encode_segment(const Piece& segment, const Matchers& added, BpeScratch& scratch,
+                      std::vector<int32_t>& out) const;
+  std::vector<int32_t> encode_part(std::string_view text, bool continues, const Matchers& added) const;
   const AddedToken* added(int32_t id) const { return id < static_cast<int32_t>(by_id_.size()) ? by_id_[id] : nullptr; }
   bool is_known(int32_t id) const { return bpe_.parts().vocabulary.has(id) || (id >= 0 && added(id)); }
   // As decoders see it: an added token that is looked for in normalized text is normalized itself.
@@ -122,7 +132,7 @@ class HfTokenizer : public Tokenizer {
   std::vector<std::string> normalized_;   // [added_tokens_]
   std::vector<const AddedToken*> by_id_;  // [end_] null: not an added one
   std::vector<int32_t> special_;          // ascending
-  AddedTokenMatcher in_text_, in_normalized_;
+  Matchers all_, not_special_;            // of the added tokens
   int32_t end_ = 0;
   std::optional<int32_t> eos_;
   static constexpr uint8_t kSpaceLimit = ' ' + 1;
@@ -140,7 +150,8 @@ void HfTokenizer::index_added_tokens() {
     normalized_.push_back(token.normalized ? normalizers_.of(token.content) : token.content);
     if (token.special) special.insert(token.content);
     if (normalized_.back().empty()) continue;  // there is nothing to look for
-    if (!(token.normalized ? in_normalized_ : in_text_).add(normalized_.back(), token))
+    if (!token.special) not_special_.add(token, normalized_.back());
+    if (!all_.add(token, normalized_.back()))
       fail("{}: the added token {} cannot be told from another once it is normalized", name_, in_quotes(token.content));
   }
   // The library knows special tokens by what decoders see.
@@ -154,26 +165,27 @@ void HfTokenizer::check_template() const {
       if (!is_known(id)) fail("{}: post_processor adds the id {}, which no token has", name_, id);
 }
 
-std::vector<int32_t> HfTokenizer::encode_part(std::string_view text, bool continues) const {
+std::vector<int32_t> HfTokenizer::encode_part(std::string_view text, bool continues, const Matchers& added) const {
   std::string valid;
   if (!is_valid_utf8(text)) text = valid = replace_invalid_utf8(text);
   const ScratchPool<BpeScratch>::Lease scratch(scratch_);
   std::vector<int32_t> ids;
-  in_text_.split(text, [&](const AddedSpan& span) {
+  added.in_text.split(text, [&](const AddedSpan& span) {
     if (span.id) return ids.push_back(*span.id);
     const bool first = span.begin == 0;
-    encode_segment({text.substr(span.begin, span.end - span.begin), first && !continues, first && continues}, *scratch,
-                   ids);
+    encode_segment({text.substr(span.begin, span.end - span.begin), first && !continues, first && continues}, added,
+                   *scratch, ids);
   });
   return ids;
 }
 
-void HfTokenizer::encode_segment(const Piece& segment, BpeScratch& scratch, std::vector<int32_t>& out) const {
+void HfTokenizer::encode_segment(const Piece& segment, const Matchers& added, BpeScratch& scratch,
+                                 std::vector<int32_t>& out) const {
   TextBuffer buffer(segment);
   normalizers_.run(buffer);
   const Piece& whole = buffer.piece;
   Words words(bpe_, scratch, out);
-  in_normalized_.split(whole.text, [&](const AddedSpan& span) {
+  added.in_normalized.split(whole.text, [&](const AddedSpan& span) {
     if (span.id) return out.push_back(*span.id);
     const bool first = span.begin == 0;
     pre_tokenizers_.chain.run(
@@ -192,7 +204,8 @@ bool HfTokenizer::can_cut_between(char left, char space) const {
   TextBuffer buffer(Piece{both, false, true});
   normalizers_.run(buffer);
   const char normalized = buffer.piece.text.empty() ? left : buffer.piece.text[0];
-  if (!in_text_.can_cut_between(left, space) || !in_normalized_.can_cut_between(normalized, space)) return false;
+  if (!all_.in_text.can_cut_between(left, space) || !all_.in_normalized.can_cut_between(normalized, space))
+    return false;
   if (cut == Cut::kBoundary) return true;
   struct Transformed : PieceSink {
     void take(const Piece& piece) override { text += piece.text; }
@@ -249,7 +262,7 @@ Vocabulary HfTokenizer::vocabulary() const {
 }  // namespace
 
 std::unique_ptr<Tokenizer> hf_tokenizer(TokenizerFolder files, const std::string& name) {
-  TokenizerJson file = read_tokenizer_json(io::as_text(files.main().bytes()), name);
+  TokenizerJson file = read_tokenizer_json(io::as_text(files.main()), name);
   std::unique_ptr<Tokenizer> bytes = byte_tokenizer();
   if (is_byte_level(file, *bytes)) return bytes;
   return std::make_unique<HfTokenizer>(std::move(file), name, std::move(files));

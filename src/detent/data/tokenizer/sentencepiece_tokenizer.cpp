@@ -15,7 +15,7 @@ constexpr std::string_view kSpace = "▁";
 class SentencepieceTokenizer : public Tokenizer {
  public:
   SentencepieceTokenizer(TokenizerFolder files, const std::string& name) : name_(name), files_(std::move(files)) {
-    check(model_.LoadFromSerializedProto(io::as_text(files_.main().bytes())));
+    check(model_.LoadFromSerializedProto(io::as_text(files_.main())));
     bos_ = known(model_.bos_id());
     eos_ = known(model_.eos_id());
     if (const auto named = files_.special_token("eos_token", *this)) eos_ = named;

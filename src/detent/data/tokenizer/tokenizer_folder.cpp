@@ -49,6 +49,7 @@ std::span<const char* const> tokenizer_file_names() { return kNames; }
 TokenizerFolder::TokenizerFolder(const fs::path& main) {
   const bool sentencepiece = main.extension() == ".model";
   files_.emplace_back(sentencepiece ? "tokenizer.model" : "tokenizer.json", io::MappedFile(main));
+  main_ = files_[0].second.bytes();
   const fs::path folder = main.has_parent_path() ? main.parent_path() : fs::path(".");
   for (const char* name : kNames)
     if (name != files_[0].first && fs::is_regular_file(folder / name)) files_.emplace_back(name, folder / name);
@@ -81,7 +82,7 @@ std::optional<bool> TokenizerFolder::flag(const std::string& key) const {
   return found->get<bool>();
 }
 
-std::string TokenizerFolder::fingerprint() const { return io::to_hex(io::sha256(main().bytes())); }
+std::string TokenizerFolder::fingerprint() const { return io::to_hex(io::sha256(main_)); }
 
 void TokenizerFolder::copy_to(const fs::path& folder, const Tokenizer& tokenizer) const {
   for (const auto& [name, file] : files_) io::write_file_atomically(folder / name, io::as_text(file.bytes()));

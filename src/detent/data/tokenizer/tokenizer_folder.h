@@ -22,8 +22,10 @@ class TokenizerFolder {
  public:
   // main is a tokenizer.json or tokenizer.model under any name. Fails naming a file beside it that is malformed.
   explicit TokenizerFolder(const std::filesystem::path& main);
+  // The main file held in memory, which stays alive, with nothing beside it.
+  explicit TokenizerFolder(std::span<const std::byte> main) : main_(main) {}
 
-  const io::MappedFile& main() const { return files_[0].second; }
+  std::span<const std::byte> main() const { return main_; }
   // The token under key ("eos_token", "pad_token", ...) in tokenizer_config.json, else special_tokens_map.json, else by
   // its id in generation_config.json or config.json. For eos_token at last the names that models end texts with.
   std::optional<int32_t> special_token(const std::string& key, const Tokenizer& tokenizer) const;
@@ -39,6 +41,7 @@ class TokenizerFolder {
   nlohmann::json read(const std::filesystem::path& folder, const char* name) const;
 
   std::vector<std::pair<std::string, io::MappedFile>> files_;    // by usual name, the main one first
+  std::span<const std::byte> main_;
   nlohmann::json config_, special_tokens_, generation_, model_;  // null where missing
 };
 

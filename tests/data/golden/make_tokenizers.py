@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Writes tests/data/golden/tokenizers/: small tokenizers and what Hugging Face's library makes of hostile texts.
+
+    python3 tests/data/golden/make_tokenizers.py        (tokenizers 0.23.3)
+
+NAME.json is a tokenizer that the library trained and wrote; cases.json holds for each the texts with their ids without
+and with the template, and the text that the ids decode to. The library is the only source of the numbers.
+"""
+import json
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+import tokenizers  # noqa: E402
+
+sys.path.append(str(HERE.parents[1] / "interop"))
+from tokenizer_kinds import byte_kinds, character_kinds, decoder_of, trained, unmark_bytes  # noqa: E402
+from tokenizers import Tokenizer, decoders, pre_tokenizers, processors  # noqa: E402
+
+OUT = HERE / "tokenizers"
+WANTED = ["gpt2-prefix", "no-regex", "llama3", "qwen2-nfc", "smollm", "deepseek3", "odd", "contiguous", "inverted", "llama2",
+          "metaspace-first", "metaspace-never", "fused", "words"]
+LINES = ["the quick brown fox's den, don't we'll they're 1234567 times\n", "for i in range(10):\n    print(i, 'x')\n\n",
+         "naïve café über straße 漢字かな 12,345.67 ½\n", "aaaa bbbb  cccc   dddd\t\t\teeee\r\n"] * 8
+TEXTS = ["", " ", "a", "  a", "the quick brown fox", "don't WE'LL they'Re 'ſ", "1234567 ٣٤٥ ½Ⅷ", "a\n\n\nb \r\n c\t\td   ",
+         "naïve cafe\u0301 u\u0308ber ǅ İ ẞ ﬁ ①", "漢字かな 한국어 \u1112\u1161\u11ab", "👩\u200d👩\u200d👧🏽 🇫🇷 ❤\ufe0f", "x<lw>y <lw> z",
+         "<|im_start|>user\nhi<|im_end|>", "a  <mask>  b<mask>", "<|endoftext|><|endoftext|>", "émigré e\u0301migre\u0301 ÉMIGRÉ",
+         "\x00\x01\x7f\u0085\u00a0\u180e\u200b\u3000", "▁▁a ▁b Ġc <0x0A>", "..., !!! (a)[b]{c} $x+=1;", "a" * 70, " " * 70, "\n" * 9 + "end",
+         "qqq aab++ abab 9\n9", "\U00020000\U0001e030\u0301\u0316", "users user  x"]
+
+
+def kinds():
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    for kind in byte_kinds():
+        yield kind, alphabet, decoders.ByteLevel()
+    for kind in character_kinds():
+        yield kind, [], decoder_of(kind[0])
+
+
+def main():
+    OUT.mkdir(exist_ok=True)
+    cases = {"library": f"tokenizers {tokenizers.__version__}", "texts": TEXTS, "tokenizers": {}}
+    for (name, normalizer, pre_tokenizer, options, added), letters, decoder in kinds():
+        if name not in WANTED:
+            continue
+        tokenizer = trained(LINES, normalizer, pre_tokenizer, options, added, letters, 640 if options.get("unk_token") else 340)
+        tokenizer.decoder = decoder
+        if options.get("ignore_merges"):
+            tokenizer.model.ignore_merges = True
+        bos = "<s>" if tokenizer.token_to_id("<s>") is not None else "<|im_start|>"
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{bos} $A <|im_end|>", pair="$A $B",
+            special_tokens=[(t, tokenizer.token_to_id(t)) for t in (bos, "<|im_end|>")])
+        path = OUT / f"{name}.json"
+        tokenizer.save(str(path), pretty=False)
+        unmark_bytes(path)
+        tokenizer = Tokenizer.from_file(str(path))
+        ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in TEXTS]
+        cases["tokenizers"][name] = {
+            "ids": ids, "with_template": [tokenizer.encode(text).ids for text in TEXTS],
+            "decoded": [tokenizer.decode(row, skip_special_tokens=True) for row in ids]}
+    (OUT / "cases.json").write_text(json.dumps(cases, ensure_ascii=True, separators=(",", ":")) + "\n")
+
+
+if __name__ == "__main__":
+    main()
