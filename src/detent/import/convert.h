@@ -11,7 +11,7 @@ struct ConvertReport {
   std::string path, format, dtype;  // format of the source; dtype of the folder's tensors
   int64_t tensors = 0, parameters = 0;
   uint64_t file_bytes = 0;
-  std::vector<std::string> notes;  // what the folder does not hold, one sentence each
+  std::vector<std::string> notes = {};  // what the folder does not hold, one sentence each
 };
 nlohmann::json to_json(const ConvertReport& report);
 std::string to_text(const ConvertReport& report);

@@ -10,10 +10,10 @@
 namespace detent {
 
 struct TokenizerParts {
-  Vocabulary vocabulary;
-  std::optional<int32_t> bos, eos;
+  Vocabulary vocabulary = {};
+  std::optional<int32_t> bos = {}, eos = {};
   bool add_bos = false, add_eos = false;  // to every text
-  std::string chat_template;
+  std::string chat_template = {};
 };
 
 // The merges that sentencepiece's scores imply: every pair of normal tokens that makes a third one, the best score
