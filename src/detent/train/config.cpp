@@ -165,28 +165,6 @@ TrainConfig checked_config(Node& node) {
 
 }  // namespace
 
-LlamaConfig new_model_config(const ModelOptions& o, int64_t tokenizer_vocab, int64_t sequence_length) {
-  LlamaConfig c;
-  c.vocab_size = o.vocab_size.value_or(tokenizer_vocab);
-  if (c.vocab_size < tokenizer_vocab)
-    fail_key("model.vocab_size", "= {} is smaller than the tokenizer's {}; raise it or drop it", c.vocab_size,
-             tokenizer_vocab);
-  c.hidden_size = o.hidden_size.value_or(c.hidden_size);
-  c.intermediate_size = o.intermediate_size.value_or(3 * c.hidden_size);
-  c.num_hidden_layers = o.num_hidden_layers.value_or(c.num_hidden_layers);
-  c.num_attention_heads = o.num_attention_heads.value_or(c.num_attention_heads);
-  c.num_key_value_heads = o.num_key_value_heads.value_or(0);
-  c.head_dim = o.head_dim.value_or(0);
-  c.max_position_embeddings =
-      o.max_position_embeddings.value_or(std::max<int64_t>(sequence_length, c.max_position_embeddings));
-  c.rms_norm_eps = o.rms_norm_eps.value_or(c.rms_norm_eps);
-  c.rope_theta = o.rope_theta.value_or(c.rope_theta);
-  c.initializer_range = o.initializer_range.value_or(c.initializer_range);
-  c.tie_word_embeddings = o.tie_word_embeddings.value_or(false);
-  at_key("model", [&] { c.check(); });
-  return c;
-}
-
 TrainConfig train_config_from_node(Node node) {
   try {
     return checked_config(node);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "detent/base/error.h"
+#include "detent/base/key_error.h"
 
 namespace detent {
 
@@ -56,14 +56,14 @@ DecoderConfig new_model_config(const ModelOptions& options, int64_t tokenizer_vo
   root["model_type"] = options.architecture;
   if (!options.intermediate_size) root["intermediate_size"] = 3 * root["hidden_size"].get<int64_t>();
   if (root["vocab_size"].get<int64_t>() < tokenizer_vocab)
-    fail("model.vocab_size = {} is smaller than the tokenizer's {}; raise it or drop it", root["vocab_size"].dump(),
-         tokenizer_vocab);
-  DecoderConfig config = decoder_config_from_json(root, "model");
+    fail_key("model.vocab_size", "= {} is smaller than the tokenizer's {}; raise it or drop it",
+             root["vocab_size"].dump(), tokenizer_vocab);
+  DecoderConfig config = at_key("model", [&] { return decoder_config_from_json(root, "a new model"); });
   const bool asks = options.sliding_window || options.use_sliding_window.value_or(false) || options.max_window_layers;
   if (asks && config.sliding_layers.empty())
-    fail(
-        "model.sliding_window has no effect: no layer has a window; set use_sliding_window: true and max_window_layers "
-        "below the number of layers, or drop these keys");
+    fail_key("model.sliding_window",
+             "has no effect: no layer has a window; set use_sliding_window: true and max_window_layers "
+             "below the number of layers, or drop these keys");
   config.carried = json::object();
   return config;
 }
