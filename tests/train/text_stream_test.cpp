@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "detent/data/tokenizer/utf8.h"
+
 namespace detent {
 namespace {
 

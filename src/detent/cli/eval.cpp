@@ -89,8 +89,11 @@ int run_data(const Arguments& arguments) {
       .context = subject.context, .stride = arguments.stride, .convention = parse_convention(arguments.convention)};
   const Evaluation result = arguments.data.format == "text" ? evaluate_text(arguments, subject, options)
                                                             : evaluate_answers(arguments, subject, options);
+  nlohmann::json document = to_json(result);
+  document["convention"] = arguments.convention;
+  document["context"] = subject.context;
   if (arguments.json)
-    print_json(to_json(result));
+    print_json(document);
   else
     fmt::print("{}\n", to_text(result));
   return arguments.fail_above > 0 && result.loss > arguments.fail_above ? static_cast<int>(ExitCode::kNo) : 0;

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "detent/data/tokenizer/utf8.h"
+
 namespace detent {
 
 namespace {
-
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 // Bytes of the character that `text` begins with; 0: none. RFC 3629, section 4: no overlong forms, no surrogates.
 // `unfinished` tells whether more bytes could still make one.
@@ -48,17 +48,6 @@ size_t unfinished_utf8(std::string_view text) {
   for (size_t n = std::min<size_t>(3, text.size()); n > 0; --n)
     if (character(text.substr(text.size() - n), unfinished) == 0 && unfinished) return n;
   return 0;
-}
-
-std::string replace_invalid_utf8(std::string_view text) {
-  std::string result;
-  bool unfinished = false;
-  while (!text.empty()) {
-    const size_t length = character(text, unfinished);
-    result += length > 0 ? text.substr(0, length) : kReplacement;
-    text.remove_prefix(std::max<size_t>(length, 1));
-  }
-  return result;
 }
 
 std::string TextStream::take(size_t count) {

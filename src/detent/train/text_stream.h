@@ -24,8 +24,6 @@ class TextStream {
   bool stopped_ = false;
 };
 
-// Valid UTF-8 with U+FFFD in place of every byte that is not part of a character.
-std::string replace_invalid_utf8(std::string_view text);
 // Bytes at the end of text that begin a character which the text does not finish: 0 to 3.
 size_t unfinished_utf8(std::string_view text);
 
