@@ -99,7 +99,7 @@ TEST_P(KnownPatterns, EqualPcre2AroundEveryCodePoint) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Patterns, KnownPatterns, testing::ValuesIn(known_patterns()),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& p) { return std::string(p.param.name); });
 
 }  // namespace
 }  // namespace detent

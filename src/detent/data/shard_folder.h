@@ -15,7 +15,7 @@
 namespace detent {
 
 struct ShardFolderOptions {
-  std::string field = "text", separator;  // as for_each_part takes them
+  std::string field = "text", separator = {};  // as for_each_part takes them
   int threads = 1;
 };
 
