@@ -18,7 +18,7 @@ constexpr char32_t kEnd = 0x110000;
 
 // The library normalizes by Unicode 9 (crate unicode-normalization-alignments 0.1.12): characters that came later are
 // left as they are, also where newer data orders, decomposes or composes them. Found by asking the library (0.23.3)
-// for every code point of Unicode 16; tests/interop/tokenizers.py asks again.
+// for every code point of Unicode 16; tests/interop/tokenizer_ids.py asks again.
 constexpr std::pair<char32_t, char32_t> kNewer[] = {
     {0x7FD, 0x7FD},     {0x897, 0x89F},     {0x8CA, 0x8D3},     {0x9FE, 0x9FE},     {0xC3C, 0xC3C},
     {0xD3B, 0xD3C},     {0xEBA, 0xEBA},     {0x1715, 0x1715},   {0x1ABF, 0x1ACE},   {0x1DF6, 0x1DFA},

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ids and decoded text of `detent tokenize` against Hugging Face's tokenizers and sentencepiece, byte for byte.
 
-    python3 tests/interop/tokenizers.py PROGRAM [--data ../shared/data/text] [--only NAME]
+    python3 tests/interop/tokenizer_ids.py PROGRAM [--data ../shared/data/text] [--only NAME]
 
 Needs the PyPI packages tokenizers, sentencepiece and protobuf. Trains every tokenizer on the spot, writes text in many
 scripts and runs PROGRAM on it: each corpus is one document, so places where the program cuts a long text are compared
