@@ -29,10 +29,10 @@ DecoderConfig with(const json& changes, const std::string& type = "llama") {
   return decoder_config_from_json(config, "config.json");
 }
 DecoderConfig with(const std::string& key, const json& value) { return with({{key, value}}); }
-std::string refusal(const json& changes, const std::string& type = "llama") {
+std::string refusal_of(const json& changes, const std::string& type = "llama") {
   return error_of([&] { with(changes, type); });
 }
-std::string refusal(const std::string& key, const json& value) { return refusal({{key, value}}); }
+std::string refusal(const std::string& key, const json& value) { return refusal_of({{key, value}}); }
 
 // Keys that are absent mean what they mean to transformers' configuration classes.
 TEST(DecoderConfig, DefaultsAreThoseOfTransformers) {
@@ -74,8 +74,8 @@ TEST(DecoderConfig, BothSpellingsOfTheRotaryEmbedding) {
 TEST(DecoderConfig, SpellingsThatDisagreeAreRefused) {
   const json newer = {{"rope_type", "default"}, {"rope_theta", 2e4}};
   EXPECT_NO_THROW(with({{"rope_parameters", newer}, {"rope_theta", 2e4}, {"rope_scaling", nullptr}}));
-  EXPECT_THAT(refusal({{"rope_parameters", newer}, {"rope_theta", 1e4}}), HasSubstr("rope_theta disagree"));
-  EXPECT_THAT(refusal({{"rope_parameters", newer}, {"rope_scaling", {{"type", "linear"}, {"factor", 2}}}}),
+  EXPECT_THAT(refusal_of({{"rope_parameters", newer}, {"rope_theta", 1e4}}), HasSubstr("rope_theta disagree"));
+  EXPECT_THAT(refusal_of({{"rope_parameters", newer}, {"rope_scaling", {{"type", "linear"}, {"factor", 2}}}}),
               HasSubstr("rope_scaling disagree"));
   EXPECT_THAT(refusal("rope_scaling", {{"type", "linear"}, {"rope_type", "dynamic"}, {"factor", 2}}),
               HasSubstr("disagree"));
@@ -104,9 +104,9 @@ TEST(DecoderConfig, KeysThatChangeTheMathsAreRefusedByName) {
                                                 {"is_encoder_decoder", true},   {"residual_multiplier", 0.2},
                                                 {"attention_multiplier", 0.01}};
   for (const auto& [key, value] : cases) EXPECT_THAT(refusal(key, value), HasSubstr(key));
-  EXPECT_THAT(refusal({{"mlp_bias", true}}, "qwen2"), HasSubstr("mlp_bias"));
-  EXPECT_THAT(refusal({{"attention_bias", true}}, "mistral"), HasSubstr("attention_bias"));
-  EXPECT_THAT(refusal({{"use_mrope", true}}, "qwen2"), HasSubstr("use_mrope"));
+  EXPECT_THAT(refusal_of({{"mlp_bias", true}}, "qwen2"), HasSubstr("mlp_bias"));
+  EXPECT_THAT(refusal_of({{"attention_bias", true}}, "mistral"), HasSubstr("attention_bias"));
+  EXPECT_THAT(refusal_of({{"use_mrope", true}}, "qwen2"), HasSubstr("use_mrope"));
 }
 
 TEST(DecoderConfig, HarmlessKeysPassAndAreCarried) {
@@ -129,7 +129,7 @@ TEST(DecoderConfig, HarmlessKeysPassAndAreCarried) {
 
 TEST(DecoderConfig, UnknownFamiliesAreNamedWithTheKnown) {
   for (const char* type : {"gemma2", "mixtral", "phi3", "qwen3_moe"}) {
-    const std::string error = refusal({{"model_type", type}});
+    const std::string error = refusal_of({{"model_type", type}});
     EXPECT_THAT(error, HasSubstr(type));
     for (const std::string& known : architecture_names()) EXPECT_THAT(error, HasSubstr(known));
   }
@@ -147,11 +147,11 @@ TEST(DecoderConfig, WindowsByLayer) {
   EXPECT_EQ(with(listed, "qwen3").window(1), 0);
   json off = listed;
   off["use_sliding_window"] = false;
-  EXPECT_THAT(refusal(off, "qwen3"), HasSubstr("use_sliding_window"));
+  EXPECT_THAT(refusal_of(off, "qwen3"), HasSubstr("use_sliding_window"));
   listed["layer_types"] = {"full_attention"};
-  EXPECT_THAT(refusal(listed, "qwen2"), HasSubstr("layer_types"));
+  EXPECT_THAT(refusal_of(listed, "qwen2"), HasSubstr("layer_types"));
   listed["layer_types"] = {"full_attention", "chunked_attention"};
-  EXPECT_THAT(refusal(listed, "qwen2"), HasSubstr("chunked_attention"));
+  EXPECT_THAT(refusal_of(listed, "qwen2"), HasSubstr("chunked_attention"));
 }
 
 TEST(DecoderConfig, MissingAndMistypedKeysAreNamed) {

@@ -98,8 +98,8 @@ TEST_P(GoldenTokenizer, SavedFilesAreTheSame) {
   EXPECT_EQ(tokenizer_->eos(), tokenizer_->token_id("<|endoftext|>"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, GoldenTokenizer, testing::ValuesIn(names()), [](const auto& info) {
-  std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(Kinds, GoldenTokenizer, testing::ValuesIn(names()), [](const auto& p) {
+  std::string name = p.param;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });

@@ -1,5 +1,6 @@
 // Quantizing to e2m1 with OCP's scale is what the gguf package does, byte for byte.
 #include "detent/deploy/gguf_tensor.h"
+#include "detent/import/gguf_decode.h"
 #include "detent/quant/tensor_file.h"
 #include "tests/deploy/support.h"
 #include "tests/support/golden.h"

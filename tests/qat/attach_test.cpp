@@ -14,10 +14,10 @@ using test::gaussian;
 using test::same_bits;
 
 struct Layer {
-  nn::Linear linear{"a.weight", gaussian({8, 32}, 1), nullptr};
+  nn::Linear linear{gaussian({8, 32}, 1), nullptr, {}};
   at::Tensor run(const QuantOptions& options, const at::Tensor& x) {
     linear.rule = nullptr;
-    attach(options, {nn::slot(linear)});
+    attach(options, {{"a.weight", nn::Role::kProjection, &linear.weight, &linear.rule, nullptr}});
     return linear.forward(x);
   }
 };

@@ -108,7 +108,9 @@ TEST(FloatTensors, AreReadFromAnyPlaceIntoAlignedStorage) {
   EXPECT_TRUE(test::same_bits(read.at("f"), full));
   EXPECT_EQ(read.at("e").sizes(), at::IntArrayRef({0, 4}));
   for (const auto& [name, tensor] : read)
-    if (tensor.numel() > 0) EXPECT_EQ(reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % 64, 0u) << name;
+    if (tensor.numel() > 0) {
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % 64, 0u) << name;
+    }
 }
 
 TEST(FloatTensors, FiniteMeansNeitherNanNorInfinite) {

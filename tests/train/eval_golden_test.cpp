@@ -30,7 +30,12 @@ class EvalGolden : public testing::Test {
     const at::Tensor bytes = golden_.tensor("text");
     const std::string all(static_cast<const char*>(bytes.const_data_ptr()), static_cast<size_t>(bytes.numel()));
     std::vector<std::string> documents{""};
-    for (const char c : all) c == '\0' ? documents.emplace_back() : static_cast<void>(documents.back() += c);
+    for (const char c : all) {
+      if (c == '\0')
+        documents.emplace_back();
+      else
+        documents.back() += c;
+    }
     return documents;
   }
   void check_perplexity(const nlohmann::json& entry, const std::vector<std::string>& documents) {

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "detent/quant/tensor_file.h"
 #include "detent/train/model_folder.h"
 #include "tests/io/support.h"
 #include "tests/support/bits.h"
