@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "detent/architectures/stop_ids.h"
+#include "detent/format/ggml_blocks.h"
 #include "detent/import/gguf_llama.h"
 #include "detent/quant/tensor_file.h"
 #include "detent/train/model_folder.h"
@@ -166,7 +167,7 @@ TEST_P(GgufTypes, ValuesAreTheGgufPackages) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GgufTypes, testing::ValuesIn(ggml_blocks().begin(), ggml_blocks().end()),
-                         [](const auto& info) { return std::string(info.param->name); });
+                         [](const auto& p) { return std::string(p.param->name); });
 
 TEST(Convert, GgufInItsNarrowestType) {
   const TemporaryFolder folder;
