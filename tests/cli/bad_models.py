@@ -318,7 +318,7 @@ def tensor_in_the_wrong_shard():
     return sharded(lambda index, shards: index.update({"lm_head.weight": "a.safetensors"}))
 
 
-@case("is in another shard too")
+@case("b.safetensors")
 def tensor_in_two_shards():
     def change(index, shards):
         shards["b.safetensors"].add("model.layers.0.input_layernorm.weight", "F32", [8], bytes(32))

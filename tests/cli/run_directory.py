@@ -54,7 +54,9 @@ class Log(RunDirectory):
             for key in ("loss", "lr", "grad_norm", "tokens", "tokens_per_second", "lambda_t"):
                 self.assertIsInstance(line[key], (int, float), key)
                 self.assertTrue(math.isfinite(line[key]), key)
-            self.assertEqual(line["tokens"], line["step"] * 4 * 2 * 32)
+            # Learned targets: the last window of the text is short.
+            self.assertLessEqual(line["tokens"], line["step"] * 4 * 2 * 32)
+            self.assertGreater(line["tokens"], line["step"] * 4 * 2 * 32 - 32 * (1 + line["step"] // 16))
 
     def test_every_line_is_strict_json(self):
         """No NaN or Infinity, which JSON does not have."""

@@ -99,7 +99,8 @@ TEST(BadTokenizerText, BrokenJsonDeepNestingAndTwiceGivenKeys) {
     write_raw(folder / "tokenizer.json", text);
     return error_of([&] { load_tokenizer(folder.path()); });
   };
-  EXPECT_EQ(message(good), "");
+  write_raw(folder / "tokenizer.json", good);
+  EXPECT_NO_THROW(load_tokenizer(folder.path()));
   for (size_t size = 0; size < good.size(); size += 13)
     EXPECT_THAT(message(good.substr(0, size)), HasSubstr("JSON")) << size;
   EXPECT_THAT(message(std::string(100000, '[')), HasSubstr("nested deeper"));
@@ -120,8 +121,8 @@ TEST(BadTokenizerText, NormalizersThatGrowATextWithoutBoundAreStopped) {
   for (int i = 0; i < 60; ++i) list.push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}});
   file["normalizer"] = {{"type", "Sequence"}, {"normalizers", list}};
   write_raw(folder / "tokenizer.json", file.dump());
-  const auto tokenizer = load_tokenizer(folder.path());
-  EXPECT_THAT(error_of([&] { tokenizer->encode(std::string(1000, 'a')); }), HasSubstr("times as long"));
+  const auto encode = [&] { load_tokenizer(folder.path())->encode(std::string(1000, 'a')); };
+  EXPECT_THAT(error_of(encode), HasSubstr("times as long"));
 }
 
 TEST(BadTokenizerText, SentencepieceFilesThatAreNone) {

@@ -131,7 +131,7 @@ TEST_F(GgufFile, UnknownOrOddMetadataIsRefused) {
   EXPECT_THAT(error([](auto& v) { set(v, "llama.attention.head_count", uint32_t{0}); }),
               HasSubstr("num_attention_heads"));
   EXPECT_THAT(error([](auto& v) { set(v, "llama.block_count", uint32_t{2}); }), HasSubstr("model.layers.1"));
-  EXPECT_THAT(error([](auto& v) { set(v, "llama.attention.head_count", uint32_t{8}); }), HasSubstr("heads"));
+  EXPECT_THAT(error([](auto& v) { set(v, "llama.attention.head_count", uint32_t{8}); }), HasSubstr("asks for"));
   EXPECT_THAT(error([](auto& v) { std::erase_if(v, [](auto& e) { return e.first == "llama.block_count"; }); }),
               HasSubstr("llama.block_count"));
 }

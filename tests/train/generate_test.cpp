@@ -78,7 +78,9 @@ TEST(Generate, EndsAsItWasAskedTo) {
   ASSERT_EQ(all.size(), 20u);
   const Generated stopped = greedy(model, 20, {all[5], 49});
   EXPECT_EQ(stopped.reason, StopReason::kStopId);
-  EXPECT_EQ(stopped.ids, std::vector<int32_t>(all.begin(), std::find(all.begin(), all.end(), all[5])));
+  EXPECT_EQ(stopped.ids, std::vector<int32_t>(all.begin(), std::find_if(all.begin(), all.end(), [&](int32_t id) {
+                                                return id == all[5] || id == 49;
+                                              })));
   int calls = 0;
   const Generated called = generate(model, kPrompt, {.tokens = 20}, [&](int32_t) { return ++calls < 3; });
   EXPECT_EQ(called.reason, StopReason::kCaller);

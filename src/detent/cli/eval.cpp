@@ -118,7 +118,7 @@ int run_task(const Arguments& arguments) {
 }
 
 int run(const Arguments& arguments) {
-  if (arguments.files.empty() == arguments.task.empty()) fail("give either --data or --task");
+  if (arguments.files.empty() == arguments.task.empty()) fail("give either --data or --task; see detent eval --help");
   return arguments.task.empty() ? run_data(arguments) : run_task(arguments);
 }
 

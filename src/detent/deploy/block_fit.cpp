@@ -103,6 +103,7 @@ std::optional<QuantSpec> nearest_block_spec(const LevelBlock& block, const Quant
   if (!format_fits(block, near.scale_format)) near.scale_format = block.scale_format;
   for (const ScaleRule rule : {ScaleRule::kAbsmax, ScaleRule::kAbsmaxFull})  // the second for mid-rise and e2m1
     if (spec_problem(near)) near.scale_rule = rule;
+  if (spec_problem(near)) near.grid = nearest_grid(block, make_grid("e2m1", 4));  // the only grid that e8m0 goes with
   if (!group_fits(block, near.granularity)) near.granularity = {GranularityKind::kGroup, block.elements};
   return near;
 }

@@ -3,6 +3,7 @@
 #include "detent/base/error.h"
 #include "detent/import/model_path.h"
 #include "detent/import/weight_file.h"
+#include "detent/quant/checkpoint_folder.h"
 #include "detent/quant/model_files.h"
 #include "detent/quant/tensor_file.h"
 
@@ -27,6 +28,7 @@ ShippedModel load_gguf(const fs::path& path) {
 ShippedModel load_model_any(const fs::path& path) {
   const fs::path model = resolve_model(path);
   if (is_gguf(model)) return load_gguf(model);
+  check_files(model.string());
   open_model(model);  // finds what is wrong before any weight is read
   return load_shipped(model.string());
 }

@@ -18,7 +18,7 @@ from tokenizer_kinds import byte_kinds, character_kinds, decoder_of, trained, un
 from tokenizers import Tokenizer, decoders, pre_tokenizers, processors  # noqa: E402
 
 OUT = HERE / "tokenizers"
-WANTED = ["gpt2-prefix", "no-regex", "llama3", "qwen2-nfc", "smollm", "deepseek3", "odd", "contiguous", "inverted", "llama2",
+WANTED = ["gpt2-prefix", "no-regex", "llama3", "qwen2-nfc", "smollm", "deepseek3", "contiguous", "llama2",
           "metaspace-first", "metaspace-never", "fused", "words"]
 LINES = ["the quick brown fox's den, don't we'll they're 1234567 times\n", "for i in range(10):\n    print(i, 'x')\n\n",
          "naïve café über straße 漢字かな 12,345.67 ½\n", "aaaa bbbb  cccc   dddd\t\t\teeee\r\n"] * 8

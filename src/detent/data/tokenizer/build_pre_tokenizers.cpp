@@ -68,6 +68,7 @@ class Builder {
   bool add_split(JsonFields& fields) {
     const SplitBehavior behavior = behavior_of(fields, fields.string("behavior"));
     const bool invert = fields.flag("invert");
+    if (invert) fail("{}: Split with invert: true is not supported", fields.where());
     JsonFields pattern(fields.at("pattern"), fields.where() + ".pattern");
     if (const auto text = pattern.optional_string("String")) {
       if (text->empty()) fail("{} is empty", pattern.where());
