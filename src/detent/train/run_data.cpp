@@ -1,5 +1,6 @@
 #include "detent/train/run_data.h"
 
+#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -29,13 +30,18 @@ void add_to(io::Sha256& digest, const Tokens& tokens) {
 
 // A bar that appears when there is something to wait for.
 CorpusProgress progress(const std::string& title, bool quiet) {
-  return [title, quiet, bar = std::shared_ptr<Progress>()](uint64_t done, uint64_t total) mutable {
-    if (InterruptGuard::requested())
-      throw Error(ExitCode::kInterrupted, "interrupted while reading the data; go on with --resume");
-    if (!bar) bar = std::make_shared<Progress>(title, static_cast<int64_t>(total), "B", 0, quiet);
-    bar->update(static_cast<int64_t>(done));
-    if (done == total) bar->finish();
-  };
+  using Clock = std::chrono::steady_clock;
+  return
+      [title, quiet, begin = Clock::now(), bar = std::shared_ptr<Progress>()](uint64_t done, uint64_t total) mutable {
+        if (InterruptGuard::requested())
+          throw Error(ExitCode::kInterrupted, "interrupted while reading the data; go on with --resume");
+        const auto at = static_cast<int64_t>(done);
+        if (!bar && done < total && Clock::now() - begin > std::chrono::milliseconds(500))
+          bar = std::make_shared<Progress>(title, static_cast<int64_t>(total), "B", at, quiet);
+        if (!bar) return;
+        bar->update(at);
+        if (done == total) bar->finish();
+      };
 }
 
 LoaderOptions loader_options(const TrainConfig& config, const Tokenizer& tokenizer) {
