@@ -1,5 +1,5 @@
 """What the machine does to a run: limits on files and memory, places that are no folder, readers that leave."""
-# label: slow
+# label: unsettled
 import os
 import resource
 from pathlib import Path

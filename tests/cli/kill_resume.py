@@ -1,5 +1,5 @@
 """A run that is killed, interrupted or out of luck, and goes on, ends with the bytes of one that was left alone."""
-# label: slow
+# label: unsettled
 import hashlib
 import json
 import random
