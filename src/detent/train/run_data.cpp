@@ -77,7 +77,8 @@ RunData open_run_data(const TrainConfig& config, const Tokenizer& tokenizer, boo
   opened.loader = std::make_unique<Loader>(std::vector{train.tokens}, loader_options(config, tokenizer));
   if (config.train.batch_size > opened.loader->windows())
     fail_key("train.batch_size",
-             "= {} is larger than the data: data.train holds {} windows of {} tokens; lower it or give more text",
+             "= {} is larger than the data: data.train holds {} windows of {} tokens; lower it or "
+             "data.sequence_length, or give more text",
              config.train.batch_size, opened.loader->windows(), data.sequence_length);
   return opened;
 }
