@@ -1,5 +1,5 @@
 """Text that is broken, empty, absent or too little, and token shards that were damaged or changed."""
-# label: unsettled
+# label: slow
 import json
 import shutil
 import struct

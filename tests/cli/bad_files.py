@@ -1,5 +1,5 @@
 """Truncated and lying safetensors, GGUF and config.json: every command that reads one says so and stops."""
-# label: unsettled
+# label: slow
 import json
 import random
 import shutil
@@ -104,7 +104,7 @@ class Safetensors(BadFiles):
         parts = {name: "model-00001-of-00002.safetensors" for name in names if name != "__metadata__"}
         parts["lm_head.weight"] = "model-00002-of-00002.safetensors"
         index = folder / "model.safetensors.index.json"
-        for weight_map, says in ((parts, "00002-of-00002"), ({**parts, "lm_head.weight": "../../../etc/passwd"}, "passwd"),
+        for weight_map, says in ((parts, "lm_head.weight"), ({**parts, "lm_head.weight": "../../../etc/passwd"}, "passwd"),
                                  ({"lm_head.weight": 3}, "index.json"), ([], "index.json")):
             with self.subTest(says):
                 index.write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
@@ -140,15 +140,16 @@ class ConfigJson(BadFiles):
                 self.refused("eval", "model", "--data", "data/valid.txt", says=["config.json"])
 
     def test_what_changes_the_maths(self):
-        for key, value in (("model_type", "bert"), ("hidden_act", "gelu"), ("attention_bias", True),
+        for key, value in (("model_type", "bert"), ("hidden_act", "quick"), ("attention_bias", True),
                            ("rope_scaling", {"type": "linear", "factor": 2.0}), ("mlp_bias", True),
-                           ("pretraining_tp", 2), ("hidden_size", "32"), ("hidden_size", -32), ("hidden_size", 1 << 40),
+                           ("hidden_size", "32"), ("hidden_size", -32), ("hidden_size", 1 << 40),
                            ("num_hidden_layers", 2), ("num_hidden_layers", 1 << 40), ("num_attention_heads", 3),
                            ("vocab_size", 1 << 40), ("vocab_size", 7), ("rms_norm_eps", "small"), ("hidden_size", ...),
                            ("a_key_of_the_future", 3)):
             with self.subTest(f"{key}: {value}"):
                 self.edit(**{key: value})
-                self.train_from(says=["model" if "num_hidden" in key else key])
+                missing = {"attention_bias": "q_proj.bias", "mlp_bias": "gate_proj.bias", "num_hidden_layers": "model"}
+                self.train_from(says=["embed_tokens" if value == 7 else missing.get(key, key)])
 
     def test_folders_without_a_model(self):
         (self.folder / "empty").mkdir()

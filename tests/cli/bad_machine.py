@@ -1,5 +1,5 @@
 """What the machine does to a run: limits on files and memory, places that are no folder, readers that leave."""
-# label: unsettled
+# label: slow
 import os
 import resource
 from pathlib import Path
@@ -81,7 +81,8 @@ class Limits(Machine):
     def test_a_model_that_fits_no_machine(self):
         """Refused from its sizes, before anything is allocated."""
         for hidden in (1 << 16, 1 << 20):
-            model = {"hidden_size": hidden, "intermediate_size": hidden, "num_hidden_layers": 200, "num_attention_heads": 64}
+            model = {"hidden_size": hidden, "intermediate_size": hidden, "num_hidden_layers": 200,
+                     "num_attention_heads": hidden >> 8}
             with self.subTest(hidden):
                 self.refused("train", self.config(self.folder / "run", model=model), code=4, says=["memory"])
 

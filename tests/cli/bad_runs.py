@@ -1,5 +1,5 @@
 """Run directories: occupied, damaged, of another version, of other data; resuming what cannot be resumed."""
-# label: unsettled
+# label: slow
 import json
 import re
 import shutil

@@ -1,5 +1,5 @@
 """Disks that fill up and file systems that may only be read, each mounted small for the test."""
-# label: unsettled
+# label: slow
 import support
 from support import checkpoints, detent
 from support.mounts import enter_own_namespace, mount, remount, unmount

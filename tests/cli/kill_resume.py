@@ -1,5 +1,5 @@
 """A run that is killed, interrupted or out of luck, and goes on, ends with the bytes of one that was left alone."""
-# label: unsettled
+# label: slow
 import hashlib
 import json
 import random
@@ -34,7 +34,8 @@ def alpha_blending(data):
 
 
 def sgd(data):
-    return everything(data) | {"optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9, "nesterov": True}}
+    return everything(data) | {"optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9, "nesterov": True},
+                               "cage": {"lambda": 2, "start": 0.3}}  # pull would be measured against Adam's step
 
 
 def result_of(run):

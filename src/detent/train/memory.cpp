@@ -23,7 +23,7 @@ DecoderConfig model_config(const TrainConfig& config) {
 }
 
 // Floats kept for backward by one token: what each layer's operations save, counted in models/causal_lm.cpp, plus the
-// temporaries of the widest operation.
+// gradients that the widest operation's backward makes at once.
 double floats_per_token(const DecoderConfig& m, bool quantized_inputs) {
   const auto d = static_cast<double>(m.hidden_size), h = static_cast<double>(m.intermediate_size);
   const auto q = static_cast<double>(m.num_attention_heads * m.head_size());
@@ -34,7 +34,9 @@ double floats_per_token(const DecoderConfig& m, bool quantized_inputs) {
   // Each quantized input is kept as a value of its own plus a mask of one byte.
   const double inputs = quantized_inputs ? 1.25 * (3 * d + q + 2 * d + h) : 0;
   const double logits = 3 * static_cast<double>(m.vocab_size);
-  return static_cast<double>(m.num_hidden_layers) * (norms + attention + feed_forward + inputs) + logits + 2 * d;
+  const double temporary = 3 * h;  // gradients of gate, up and their product
+  return static_cast<double>(m.num_hidden_layers) * (norms + attention + feed_forward + inputs) + logits + 2 * d +
+         temporary;
 }
 
 }  // namespace
