@@ -7,11 +7,11 @@
 #include <random>
 
 #include "detent/data/tokenizer.h"
-#include "detent/import/gguf_llama.h"
-#include "detent/import/load.h"
 #include "detent/deploy/model_parts.h"
 #include "detent/deploy/target.h"
 #include "detent/deploy/verify.h"
+#include "detent/import/gguf_llama.h"
+#include "detent/import/load.h"
 #include "tests/io/support.h"
 
 namespace detent::test {

@@ -20,7 +20,8 @@ DecoderConfig scaled(const RopeScaling& scaling, double theta = 500000, int64_t 
 }
 
 TEST(GgufRope, FactorsDivideTheFrequencies) {
-  for (const RopeScaling& scaling : {RopeScaling{RopeType::kLlama3, 8, 1, 4, 8192}, {RopeType::kLlama3, 32, 1, 4, 8192},
+  for (const RopeScaling& scaling : {RopeScaling{RopeType::kLlama3, 8, 1, 4, 8192},
+                                     {RopeType::kLlama3, 32, 1, 4, 8192},
                                      {RopeType::kLlama3, 3, 2, 8, 256}}) {
     const DecoderConfig config = scaled(scaling, 500000, 128);
     const std::vector<float> factors = rope_factors(config);
@@ -37,9 +38,10 @@ TEST(GgufRope, FactorsDivideTheFrequencies) {
 
 TEST(GgufRope, ComesBackFromTheFile) {
   const TemporaryFolder folder;
-  for (const RopeScaling& scaling :
-       {RopeScaling{RopeType::kLinear, 2.5}, {RopeType::kLlama3, 8, 1, 4, 8192}, {RopeType::kLlama3, 4, 2, 8, 64},
-        {RopeType::kLlama3, 32, 1, 16, 1024}}) {
+  for (const RopeScaling& scaling : {RopeScaling{RopeType::kLinear, 2.5},
+                                     {RopeType::kLlama3, 8, 1, 4, 8192},
+                                     {RopeType::kLlama3, 4, 2, 8, 64},
+                                     {RopeType::kLlama3, 32, 1, 16, 1024}}) {
     const ShippedModel model = tiny_model(int4(), Storage::kF16, scaled(scaling, 10000, 32));
     export_to(model, "gguf:q4_0", folder / "x.gguf");
     const VerifyReport report = verify_file(folder / "x.gguf", model);

@@ -35,7 +35,8 @@ TEST(Contract, EnoughIsAccepted) {
       ++count[part];
   for (const std::string& name : surrogate_names()) EXPECT_GE(count[name + "{}"], 27) << name;
   for (const auto& name : scale_rule_names()) EXPECT_GE(count[name], 100) << name;
-  for (const char* grid : {"int2", "int8", "int_high2", "int_high7", "midrise1", "midrise8", "ternary", "binary", "e2m1"})
+  for (const char* grid :
+       {"int2", "int8", "int_high2", "int_high7", "midrise1", "midrise8", "ternary", "binary", "e2m1"})
     EXPECT_GE(count[grid], 27) << grid;
   RecordProperty("subjects", std::to_string(all_subjects().size()));
   RecordProperty("specs", std::to_string(all_specs().size()));

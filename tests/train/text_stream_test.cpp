@@ -39,8 +39,8 @@ TEST(TextStream, NeverShowsHalfACharacter) {
 TEST(TextStream, BytesThatAreNoCharacterAreReplaced) {
   const std::string replaced = "\xEF\xBF\xBD";
   EXPECT_EQ(joined(pieces("a\xFFz")), "a" + replaced + "z");
-  EXPECT_EQ(joined(pieces("\xE2\x82z")), replaced + "z");                         // begun, never finished
-  EXPECT_EQ(joined(pieces("a\xF0\x9F")), "a" + replaced);                         // the end of the text
+  EXPECT_EQ(joined(pieces("\xE2\x82z")), replaced + "z");                                    // begun, never finished
+  EXPECT_EQ(joined(pieces("a\xF0\x9F")), "a" + replaced);                                    // the end of the text
   EXPECT_EQ(joined(pieces("\xC0\xAF")), replaced + replaced);                                // overlong
   EXPECT_EQ(joined(pieces("\xED\xA0\x80")), replaced + replaced + replaced);                 // a surrogate
   EXPECT_EQ(joined(pieces("\xF4\x90\x80\x80")), replaced + replaced + replaced + replaced);  // beyond U+10FFFF

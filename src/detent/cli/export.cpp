@@ -3,8 +3,8 @@
 
 #include "detent/base/error.h"
 #include "detent/cli/commands.h"
-#include "detent/import/load.h"
 #include "detent/deploy/target.h"
+#include "detent/import/load.h"
 
 namespace detent::cli {
 

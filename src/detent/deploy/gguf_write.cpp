@@ -5,11 +5,11 @@
 #include <filesystem>
 
 #include "detent/base/error.h"
+#include "detent/deploy/gguf_tensor.h"
+#include "detent/deploy/model_parts.h"
 #include "detent/import/gguf_llama.h"
 #include "detent/import/gguf_rope.h"
-#include "detent/deploy/gguf_tensor.h"
 #include "detent/import/gguf_tokenizer.h"
-#include "detent/deploy/model_parts.h"
 #include "detent/import/model_path.h"
 
 namespace detent {
@@ -74,7 +74,8 @@ ExportReport write_gguf(const ShippedModel& model, const std::string& path, cons
   metadata.insert(metadata.end(), vocabulary.begin(), vocabulary.end());
   std::vector<io::GgufTensorInfo> infos = plan(model, names, kind);
   const std::vector<float> factors = rope_factors(config);
-  if (!factors.empty()) infos.push_back({kRopeFactors, &storage_type(Storage::kF32), {static_cast<int64_t>(factors.size())}});
+  if (!factors.empty())
+    infos.push_back({kRopeFactors, &storage_type(Storage::kF32), {static_cast<int64_t>(factors.size())}});
 
   ExportReport report;
   if (!tokenizer) report.notes.emplace_back("the model's folder has no tokenizer, so the file has none");

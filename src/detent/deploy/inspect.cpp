@@ -7,8 +7,8 @@
 #include "detent/base/error.h"
 #include "detent/base/options.h"
 #include "detent/deploy/model_parts.h"
-#include "detent/import/model_path.h"
 #include "detent/deploy/target.h"
+#include "detent/import/model_path.h"
 #include "detent/import/weight_file.h"
 
 namespace detent {

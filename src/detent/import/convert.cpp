@@ -62,7 +62,8 @@ void write_weights(const WeightFile& file, const std::vector<std::pair<std::stri
   report.file_bytes = fs::file_size(path);
 }
 
-std::optional<TokenizerParts> read_tokenizer(const fs::path& source, const fs::path& given, const DecoderConfig& config) {
+std::optional<TokenizerParts> read_tokenizer(const fs::path& source, const fs::path& given,
+                                             const DecoderConfig& config) {
   if (is_gguf(source)) {
     if (!given.empty()) fail("--tokenizer has no effect: {} is a GGUF file, which holds its own", source.string());
     return read_gguf_tokenizer(io::GgufReader(source), source.string());
@@ -96,7 +97,8 @@ void write_config(const DecoderConfig& config, const std::optional<TokenizerPart
 
 void check_source(const fs::path& source) {
   if (!fs::exists(source)) fail("there is no file {}: check the path", source.string());
-  if (fs::is_directory(source)) fail("{} is a folder; convert takes a GGUF file or a llama2.c checkpoint", source.string());
+  if (fs::is_directory(source))
+    fail("{} is a folder; convert takes a GGUF file or a llama2.c checkpoint", source.string());
   if (!is_gguf(source) && !is_llama2c(source))
     fail("{} is neither a GGUF file nor a whole llama2.c checkpoint", source.string());
 }
@@ -126,8 +128,8 @@ ConvertReport convert_model(const fs::path& source, const fs::path& folder, cons
 }
 
 json to_json(const ConvertReport& report) {
-  return {{"path", report.path},           {"format", report.format},         {"dtype", report.dtype},
-          {"tensors", report.tensors},     {"parameters", report.parameters}, {"file_bytes", report.file_bytes},
+  return {{"path", report.path},       {"format", report.format},         {"dtype", report.dtype},
+          {"tensors", report.tensors}, {"parameters", report.parameters}, {"file_bytes", report.file_bytes},
           {"notes", report.notes}};
 }
 

@@ -51,10 +51,10 @@ double shortest(float value) { return std::strtod(fmt::format("{}", value).c_str
 
 const char* const kSizeKeys[] = {"llama.context_length", "llama.embedding_length", "llama.block_count",
                                  "llama.feed_forward_length", "llama.attention.head_count"};
-const char* const kOtherKeys[] = {"llama.vocab_size",
-                                  "llama.attention.head_count_kv", "llama.attention.layer_norm_rms_epsilon",
-                                  "llama.attention.key_length",    "llama.attention.value_length",
-                                  "llama.rope.dimension_count",    "llama.rope.freq_base"};
+const char* const kOtherKeys[] = {
+    "llama.vocab_size",           "llama.attention.head_count_kv", "llama.attention.layer_norm_rms_epsilon",
+    "llama.attention.key_length", "llama.attention.value_length",  "llama.rope.dimension_count",
+    "llama.rope.freq_base"};
 
 void check_keys(const io::GgufReader& file, const std::string& source) {
   const auto& architecture = file.get<std::string>("general.architecture");
@@ -113,24 +113,25 @@ std::vector<int64_t> gguf_row_order(const std::string& name, const DecoderConfig
 std::vector<io::GgufKeyValue> llama_metadata(const DecoderConfig& config, const std::string& model_name,
                                              uint32_t file_type) {
   const auto size = [](int64_t value) { return static_cast<uint32_t>(value); };
-  std::vector<io::GgufKeyValue> values = {{"general.architecture", std::string("llama")},
-          {"general.type", std::string("model")},
-          {"general.name", model_name},
-          {"general.size_label", size_label(config.parameter_count())},
-          {"general.file_type", file_type},
-          {"general.quantization_version", uint32_t{2}},
-          {"llama.vocab_size", size(config.vocab_size)},
-          {"llama.context_length", size(config.max_position_embeddings)},
-          {"llama.embedding_length", size(config.hidden_size)},
-          {"llama.block_count", size(config.num_hidden_layers)},
-          {"llama.feed_forward_length", size(config.intermediate_size)},
-          {"llama.attention.head_count", size(config.num_attention_heads)},
-          {"llama.attention.head_count_kv", size(config.kv_heads())},
-          {"llama.attention.layer_norm_rms_epsilon", static_cast<float>(config.rms_norm_eps)},
-          {"llama.attention.key_length", size(config.head_size())},
-          {"llama.attention.value_length", size(config.head_size())},
-          {"llama.rope.dimension_count", size(config.head_size())},
-          {"llama.rope.freq_base", static_cast<float>(config.rope_theta)}};
+  std::vector<io::GgufKeyValue> values = {
+      {"general.architecture", std::string("llama")},
+      {"general.type", std::string("model")},
+      {"general.name", model_name},
+      {"general.size_label", size_label(config.parameter_count())},
+      {"general.file_type", file_type},
+      {"general.quantization_version", uint32_t{2}},
+      {"llama.vocab_size", size(config.vocab_size)},
+      {"llama.context_length", size(config.max_position_embeddings)},
+      {"llama.embedding_length", size(config.hidden_size)},
+      {"llama.block_count", size(config.num_hidden_layers)},
+      {"llama.feed_forward_length", size(config.intermediate_size)},
+      {"llama.attention.head_count", size(config.num_attention_heads)},
+      {"llama.attention.head_count_kv", size(config.kv_heads())},
+      {"llama.attention.layer_norm_rms_epsilon", static_cast<float>(config.rms_norm_eps)},
+      {"llama.attention.key_length", size(config.head_size())},
+      {"llama.attention.value_length", size(config.head_size())},
+      {"llama.rope.dimension_count", size(config.head_size())},
+      {"llama.rope.freq_base", static_cast<float>(config.rope_theta)}};
   for (io::GgufKeyValue& value : rope_metadata(config)) values.push_back(std::move(value));
   return values;
 }
@@ -138,8 +139,8 @@ std::vector<io::GgufKeyValue> llama_metadata(const DecoderConfig& config, const 
 DecoderConfig llama_config_from_gguf(const io::GgufReader& file, const std::string& source) {
   check_keys(file, source);
   DecoderConfig config;
-  int64_t* const sizes[] = {&config.max_position_embeddings, &config.hidden_size,         &config.num_hidden_layers,
-                            &config.intermediate_size,       &config.num_attention_heads};
+  int64_t* const sizes[] = {&config.max_position_embeddings, &config.hidden_size, &config.num_hidden_layers,
+                            &config.intermediate_size, &config.num_attention_heads};
   for (size_t i = 0; i < std::size(sizes); ++i) *sizes[i] = file.get<uint32_t>(kSizeKeys[i]);
   const auto optional_size = [&](const char* key, int64_t fallback) {
     return file.find_value(key) ? int64_t{file.get<uint32_t>(key)} : fallback;

@@ -41,7 +41,8 @@ std::optional<RopeScaling> take_apart(const std::vector<float>& factors, Decoder
 
 std::vector<float> read_factors(const io::GgufTensor& tensor, const std::string& source, int64_t size) {
   if (tensor.type->name != "F32" || tensor.ne != std::vector<int64_t>{size})
-    fail("{}: {} is {} of {} values, expected F32 of {}", source, kRopeFactors, tensor.type->name, tensor.ne.at(0), size);
+    fail("{}: {} is {} of {} values, expected F32 of {}", source, kRopeFactors, tensor.type->name, tensor.ne.at(0),
+         size);
   std::vector<float> factors(static_cast<size_t>(size));
   for (size_t i = 0; i < factors.size(); ++i) factors[i] = io::load<float>(tensor.bytes, i * sizeof(float));
   return factors;
@@ -55,7 +56,8 @@ std::vector<float> rope_factors(const DecoderConfig& config) {
   const auto original = static_cast<double>(s.original_max_position_embeddings);
   std::vector<float> factors;
   for (int64_t i = 0; i < config.head_size(); i += 2) {
-    const double frequency = std::pow(config.rope_theta, -static_cast<double>(i) / static_cast<double>(config.head_size()));
+    const double frequency =
+        std::pow(config.rope_theta, -static_cast<double>(i) / static_cast<double>(config.head_size()));
     const double turns = original * frequency / (2 * std::numbers::pi);  // in the length trained on
     const double smooth = (turns - s.low_freq_factor) / (s.high_freq_factor - s.low_freq_factor);
     const double factor = turns > s.high_freq_factor  ? 1
@@ -69,7 +71,9 @@ std::vector<float> rope_factors(const DecoderConfig& config) {
 void check_rope_fits_gguf(const DecoderConfig& config) {
   const RopeScaling& s = config.rope_scaling;
   if (s.type == RopeType::kDynamic)
-    fail("[export] GGUF has no dynamic scaling of the rotary embedding, which the model has; use safetensors:dequantized");
+    fail(
+        "[export] GGUF has no dynamic scaling of the rotary embedding, which the model has; use "
+        "safetensors:dequantized");
   if (s.type == RopeType::kLlama3 && !take_apart(rope_factors(config), config))
     fail(
         "[export] GGUF keeps Llama 3's rope scaling as factors, from which low_freq_factor {}, high_freq_factor {} and "

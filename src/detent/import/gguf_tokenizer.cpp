@@ -78,7 +78,8 @@ std::string split_of(const std::string& pre, bool has_merges, const std::string&
     if (pre == name.gguf) return name.split;
   std::vector<const char*> known;
   for (const PreName& name : kPreNames) known.push_back(name.gguf);
-  fail("{}: {} = {} is a way of cutting text that is not handled; known: {}", source, kPre, pre, fmt::join(known, ", "));
+  fail("{}: {} = {} is a way of cutting text that is not handled; known: {}", source, kPre, pre,
+       fmt::join(known, ", "));
 }
 
 bool is_byte_tokenizer(const Vocabulary& vocabulary) {

@@ -1,8 +1,8 @@
 #include <ATen/ATen.h>
 
 #include "detent/base/error.h"
-#include "detent/import/gguf_llama.h"
 #include "detent/import/gguf_decode.h"
+#include "detent/import/gguf_llama.h"
 #include "detent/import/weight_files.h"
 #include "detent/io/llama2c.h"
 #include "detent/io/mapped_file.h"
@@ -16,19 +16,23 @@ namespace fs = std::filesystem;
 struct NamePair {
   const char *llama2c, *hugging_face;
 };
-constexpr NamePair kNames[] = {
-    {"token_embedding_table", "model.embed_tokens.weight"}, {"rms_att_weight", "input_layernorm.weight"},
-    {"wq", "self_attn.q_proj.weight"},                      {"wk", "self_attn.k_proj.weight"},
-    {"wv", "self_attn.v_proj.weight"},                      {"wo", "self_attn.o_proj.weight"},
-    {"rms_ffn_weight", "post_attention_layernorm.weight"},  {"w1", "mlp.gate_proj.weight"},
-    {"w2", "mlp.down_proj.weight"},                         {"w3", "mlp.up_proj.weight"},
-    {"rms_final_weight", "model.norm.weight"},              {"wcls", "lm_head.weight"}};
+constexpr NamePair kNames[] = {{"token_embedding_table", "model.embed_tokens.weight"},
+                               {"rms_att_weight", "input_layernorm.weight"},
+                               {"wq", "self_attn.q_proj.weight"},
+                               {"wk", "self_attn.k_proj.weight"},
+                               {"wv", "self_attn.v_proj.weight"},
+                               {"wo", "self_attn.o_proj.weight"},
+                               {"rms_ffn_weight", "post_attention_layernorm.weight"},
+                               {"w1", "mlp.gate_proj.weight"},
+                               {"w2", "mlp.down_proj.weight"},
+                               {"w3", "mlp.up_proj.weight"},
+                               {"rms_final_weight", "model.norm.weight"},
+                               {"wcls", "lm_head.weight"}};
 
 std::string hugging_face_name(const io::Llama2cTensor& tensor) {
   for (const NamePair& pair : kNames)
     if (tensor.name == pair.llama2c)
-      return tensor.layer < 0 ? pair.hugging_face
-                              : fmt::format("model.layers.{}.{}", tensor.layer, pair.hugging_face);
+      return tensor.layer < 0 ? pair.hugging_face : fmt::format("model.layers.{}.{}", tensor.layer, pair.hugging_face);
   fail("[llama2.c] unknown tensor {}", tensor.name);
 }
 

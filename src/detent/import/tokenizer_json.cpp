@@ -18,8 +18,8 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kSpace = "\u2581";  // sentencepiece's spelling of a space
 
 Json added_token(const std::string& content, bool special) {
-  return {{"content", content},  {"single_word", false}, {"lstrip", false},
-          {"rstrip", false},     {"normalized", false},  {"special", special}};
+  return {{"content", content}, {"single_word", false}, {"lstrip", false},
+          {"rstrip", false},    {"normalized", false},  {"special", special}};
 }
 
 bool is_added(TokenType type) {
@@ -42,8 +42,8 @@ Json vocabulary_json(const Vocabulary& vocabulary, const std::string& source) {
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const std::string& token = vocabulary.tokens[id];
     if (ids.contains(token))
-      fail("{}: tokens {} and {} are both {}, which tokenizer.json cannot express", source,
-           ids[token].get<size_t>(), id, in_quotes(token));
+      fail("{}: tokens {} and {} are both {}, which tokenizer.json cannot express", source, ids[token].get<size_t>(),
+           id, in_quotes(token));
     ids[token] = id;
   }
   return ids;
@@ -116,19 +116,17 @@ Json pre_tokenizer(const Vocabulary& vocabulary, const std::string& source) {
     return sequence("pretokenizers", {{{"type", "Digits"}, {"individual_digits", true}}, byte_level(true)});
   for (const KnownPattern& known : known_patterns())
     if (known.name == vocabulary.split)
-      return sequence("pretokenizers", {{{"type", "Split"},
-                                         {"pattern", {{"Regex", known.text}}},
-                                         {"behavior", "Isolated"},
-                                         {"invert", false}},
-                                        byte_level(false)});
+      return sequence(
+          "pretokenizers",
+          {{{"type", "Split"}, {"pattern", {{"Regex", known.text}}}, {"behavior", "Isolated"}, {"invert", false}},
+           byte_level(false)});
   fail("{}: the way of cutting text called {} has no known pattern", source, vocabulary.split);
 }
 
 Json decoder(const Vocabulary& vocabulary) {
   if (vocabulary.kind == VocabularyKind::kByteLevel) return byte_level(true);
   Json steps = {replace(kSpace, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
-  if (vocabulary.add_prefix_space)
-    steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+  if (vocabulary.add_prefix_space) steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   return sequence("decoders", steps);
 }
 
@@ -184,7 +182,8 @@ void check_parts(const TokenizerParts& parts, const std::string& source) {
   const Vocabulary& v = parts.vocabulary;
   if (v.kind == VocabularyKind::kUnigram) fail("{}: unigram vocabularies are not converted", source);
   const auto check_id = [&](const char* what, std::optional<int32_t> id, bool needed) {
-    if (needed && !id) fail("{}: the tokenizer adds a {} to every text but does not say which token it is", source, what);
+    if (needed && !id)
+      fail("{}: the tokenizer adds a {} to every text but does not say which token it is", source, what);
     if (id && (*id < 0 || static_cast<size_t>(*id) >= v.tokens.size()))
       fail("{}: the {} is token {}, of {}", source, what, *id, v.tokens.size());
   };
@@ -208,7 +207,8 @@ std::vector<std::pair<std::string, std::string>> merges_of_scores(const Vocabula
   for (const auto& [token, id] : ids)
     for (size_t cut = 1; cut < token.size(); ++cut) {
       const auto left = ids.find(token.substr(0, cut)), right = ids.find(token.substr(cut));
-      if (left != ids.end() && right != ids.end()) found.push_back({-vocabulary.scores[id], left->second, right->second});
+      if (left != ids.end() && right != ids.end())
+        found.push_back({-vocabulary.scores[id], left->second, right->second});
     }
   std::sort(found.begin(), found.end());
   std::vector<std::pair<std::string, std::string>> merges;

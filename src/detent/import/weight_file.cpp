@@ -29,8 +29,8 @@ std::vector<std::pair<std::string, size_t>> find_parameters(const WeightFile& fi
     if (at == left.end()) fail("{}: the file has no tensor {}, which its config asks for", source, parameter.name);
     const StoredTensor& tensor = file.tensors()[at->second];
     if (tensor.shape != parameter.shape)
-      fail("{}: tensor {} is [{}], its config asks for [{}]", source, tensor.stored_name,
-           fmt::join(tensor.shape, ", "), fmt::join(parameter.shape, ", "));
+      fail("{}: tensor {} is [{}], its config asks for [{}]", source, tensor.stored_name, fmt::join(tensor.shape, ", "),
+           fmt::join(parameter.shape, ", "));
     if (!file.can_decode(at->second))
       fail("{}: tensor {} is of type {}, which this version does not read", source, tensor.stored_name, tensor.type);
     found.emplace_back(parameter.name, at->second);

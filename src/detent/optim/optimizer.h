@@ -31,7 +31,8 @@ struct OptimizerOptions {
     v.field("epsilon", epsilon, "adamw: added to the root of the second moment", kPositive);
     v.field("momentum", momentum, "sgd: momentum", Range{0, 1});
     v.field("nesterov", nesterov, "sgd: Nesterov's momentum");
-    v.field("weight_decay", weight_decay, "decay of matrices: decoupled in adamw, added to the gradient in sgd", kNonNegative);
+    v.field("weight_decay", weight_decay, "decay of matrices: decoupled in adamw, added to the gradient in sgd",
+            kNonNegative);
     v.field("max_grad_norm", max_grad_norm, "clip the global gradient norm; 0: never", kNonNegative);
   }
 };

@@ -40,7 +40,7 @@ class TokenizerFolder {
  private:
   nlohmann::json read(const std::filesystem::path& folder, const char* name) const;
 
-  std::vector<std::pair<std::string, io::MappedFile>> files_;    // by usual name, the main one first
+  std::vector<std::pair<std::string, io::MappedFile>> files_;  // by usual name, the main one first
   std::span<const std::byte> main_;
   nlohmann::json config_, special_tokens_, generation_, model_;  // null where missing
 };
