@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "detent/data/corpus.h"
 #include "detent/data/shard_list.h"
 #include "tests/io/support.h"
@@ -37,9 +39,9 @@ class ShardFolder : public testing::Test {
 
 TEST_F(ShardFolder, HoldsTheTextAndTakesUpWhatIsThere) {
   const ShardFolderSummary first = write();
-  EXPECT_EQ(first.documents, 3u);
-  EXPECT_EQ(first.tokens, 6u);
-  EXPECT_EQ(first.bytes, 6u);
+  EXPECT_EQ(first.text.documents, 3u);
+  EXPECT_EQ(first.text.tokens, 6u);
+  EXPECT_EQ(first.text.bytes, 6u);
   EXPECT_EQ(first.kept, 0u);
   EXPECT_THAT(ids_, ElementsAre('a', 'b', 'c', 'd', 'e', 'f'));
   // printf 'a\0\0\0b\0\0\0c\0\0\0d\0\0\0e\0\0\0f\0\0\0' | sha256sum
@@ -48,7 +50,7 @@ TEST_F(ShardFolder, HoldsTheTextAndTakesUpWhatIsThere) {
   const ShardFolderSummary again = write(3);
   EXPECT_EQ(again.kept, 2u);
   EXPECT_EQ(again.ids_sha256, first.ids_sha256);
-  EXPECT_EQ(again.bytes, 6u);
+  EXPECT_EQ(again.text.bytes, 6u);
   write_raw(folder_ / "out/00001-two.tokens", shard.substr(0, shard.size() - 1));  // a damaged one is written again
   EXPECT_EQ(write().kept, 1u);
   EXPECT_EQ(read_raw(folder_ / "out/00001-two.tokens"), shard);
@@ -78,6 +80,25 @@ TEST_F(ShardFolder, IsTrainingData) {
   EXPECT_THAT(corpus.tokens->read(0, corpus.tokens->size()), ElementsAre('a', 'b', 'c', 256, 'd', 256, 'e', 'f', 256));
   EXPECT_THAT(corpus.tokens->read(2, 4), ElementsAre('c', 256, 'd', 256));
   EXPECT_EQ(corpus.tokens->documents(), 3);
+}
+
+// A tokenizer with a BOS and an end of text: the same ids by every way into training.
+TEST_F(ShardFolder, HoldsWhatACorpusHolds) {
+  tokenizer_ = make_tokenizer(std::string(DETENT_SOURCE_DIR) + "/tests/data/golden/tokenizers/llama3.json");
+  ASSERT_TRUE(tokenizer_->bos() && tokenizer_->eos());
+  write();
+  const std::vector<std::string> folder = {(folder_ / "out").string()};
+  const std::vector<std::string> files = {files_[0].string(), files_[1].string()};
+  const Corpus corpus = open_corpus(files, {}, *tokenizer_, folder_ / "cache");
+  const std::vector<int32_t> expected = corpus.tokens->read(0, corpus.tokens->size());
+  EXPECT_EQ(std::count(expected.begin(), expected.end(), *tokenizer_->bos()), 3);
+  const std::shared_ptr<const Tokens> others[] = {open_corpus(folder, {}, *tokenizer_, folder_ / "cache").tokens,
+                                                  encode_corpus(folder, {}, *tokenizer_),
+                                                  encode_corpus(files, {}, *tokenizer_)};
+  for (const auto& tokens : others) {
+    EXPECT_EQ(tokens->read(0, tokens->size()), expected);
+    EXPECT_TRUE(std::ranges::equal(tokens->document_ends(), corpus.tokens->document_ends()));
+  }
 }
 
 }  // namespace

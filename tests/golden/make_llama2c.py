@@ -4,7 +4,7 @@ import llama2c_reference as reference
 from common import HERE, Golden
 
 TEXTS = ["", "a", " a", "the cat sat on the mat", "  two  spaces\n\nand\ta tab ", "Größe – naïve café", "日本語 🙂", "thethethe the", "aaaaaaaaaaa",
-         "<s> <unk> <0x41>", "no\x00w"]
+         "<s> <unk> <0x41>", "no\x00w", "\u2581the \u2581 cat\u2581"]
 CORPUS = "the cat sat on the mat and the rat ate the cat at the inn. then the man met the hen in the tent, and ten men ran."
 
 

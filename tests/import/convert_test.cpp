@@ -93,6 +93,7 @@ TEST(Convert, TokenizersThatAreNotLlama2cs) {
   EXPECT_THAT(why(with("\n<s>\n", "<bos>")), HasSubstr("token 1 is '<bos>', but run.c takes it for"));
   EXPECT_THAT(why(with("<0x41>", "<0x42>")), HasSubstr("token 68"));
   EXPECT_THAT(why(with("\xe2\x80\x93", "\xe2\x80\xff")), HasSubstr("is not UTF-8"));
+  EXPECT_THAT(why(with("\xe2\x80\x93", "zzz")), HasSubstr("'zzz', which no two tokens make"));
   EXPECT_THAT(error_of([&] { convert_model(llama2c("v0.bin"), folder / "x", folder / "none"); }), HasSubstr("none"));
   EXPECT_FALSE(fs::exists(folder / "x"));
 }

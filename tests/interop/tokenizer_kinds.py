@@ -49,9 +49,13 @@ def byte_kinds():
     yield "deepseek3", None, sequence(cut(r"\p{N}{1,3}"), cut("[一-龥぀-ゟ゠-ヿ]+"), cut(DEEPSEEK3), byte_level()), {}, PLAIN
     yield "deepseek-llm", None, sequence(*[cut(p) for p in DEEPSEEK_LLM], pre_tokenizers.Digits(True), byte_level()), {}, PLAIN
     yield "gpt4o", None, sequence(cut(GPT4O), byte_level()), {}, PLAIN
+    yield "odd", normalizers.Sequence([normalizers.NFKD(), normalizers.Lowercase(), normalizers.Replace(Regex("q+"), "kw")]), \
         sequence(cut(ODD, "merged_with_next"), byte_level()), {}, PLAIN
     for behavior in ("removed", "merged_with_previous", "contiguous"):
         yield behavior, normalizers.NFKC(), sequence(cut(r"\s+|\p{P}", behavior), byte_level(False, True)), {}, PLAIN
+    yield "merged-space", None, sequence(cut(r"\s", "merged_with_previous"), byte_level()), {}, PLAIN
+    yield "inverted", normalizers.NFD(), sequence(cut(r"\w+", "removed", True), pre_tokenizers.Digits(False), byte_level()), {}, PLAIN
+    yield "inverted-class", None, sequence(cut(r"[\w']+|\s\W", "merged_with_next", True), byte_level()), {}, PLAIN
 
 
 def character_kinds():

@@ -64,8 +64,9 @@ std::string Progress::line(int64_t done, const std::string& note) const {
   const double rate = seconds > 0 ? static_cast<double>(done - start_) / seconds : 0;
   const double left = rate > 0 ? static_cast<double>(total_ - done) / rate : 0;
   const std::string tail =
-      fmt::format("{}/{} {}  {:.3g} {}/s  {} left  {}", format_count(static_cast<double>(done)),
-                  format_count(static_cast<double>(total_)), unit_, rate, unit_, format_duration(left), note);
+      fmt::format("{}/{} {}  {} {}/s  {} left  {}", format_count(static_cast<double>(done)),
+                  format_count(static_cast<double>(total_)), unit_,
+                  rate < 1000 ? fmt::format("{:.3g}", rate) : format_count(rate), unit_, format_duration(left), note);
   if (!terminal_) return fmt::format("{}: {}", title_, tail);
   const int room = std::clamp(terminal_width() - static_cast<int>(title_.size() + tail.size()) - 6, 0, 30);
   const int filled = total_ > 0 ? static_cast<int>(room * done / total_) : room;

@@ -54,10 +54,10 @@ int run(const Arguments& arguments) {
   const ShardFolderSummary summary = write_shard_folder(
       files, {arguments.field, arguments.separator, arguments.threads}, *tokenizer, arguments.out, progress, take);
   if (bar) bar->finish();
-  nlohmann::json result = {{"tokens", summary.tokens},
-                           {"bytes", summary.bytes},
+  nlohmann::json result = {{"tokens", summary.text.tokens},
+                           {"bytes", summary.text.bytes},
                            {"ids_sha256", summary.ids_sha256},
-                           {"documents", summary.documents},
+                           {"documents", summary.text.documents},
                            {"shards", summary.shards},
                            {"kept_shards", summary.kept},
                            {"vocab_size", tokenizer->vocab_size()}};
@@ -68,8 +68,8 @@ int run(const Arguments& arguments) {
     return 0;
   }
   fmt::print("{} tokens of {} documents, {:.3f} bytes a token, in {} ({} shards, {} of them there before)\n",
-             summary.tokens, summary.documents,
-             static_cast<double>(summary.bytes) / static_cast<double>(std::max<uint64_t>(summary.tokens, 1)),
+             summary.text.tokens, summary.text.documents,
+             static_cast<double>(summary.text.bytes) / static_cast<double>(std::max<uint64_t>(summary.text.tokens, 1)),
              arguments.out, summary.shards, summary.kept);
   if (arguments.check)
     fmt::print("{} of {} documents come back from their ids as they were\n", result["round_trip"]["equal"].dump(),

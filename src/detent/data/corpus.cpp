@@ -13,6 +13,7 @@
 #include "detent/data/shard_folder.h"
 #include "detent/data/shard_tokens.h"
 #include "detent/data/text_fingerprint.h"
+#include "detent/data/text_shard.h"
 #include "detent/io/descriptor.h"
 
 namespace detent {
@@ -73,30 +74,12 @@ void for_each_encoded(const std::vector<fs::path>& files, const DataOptions& opt
                 [&](std::string_view line, const std::string& where) { take(encoder.encode(line, where)); });
 }
 
-// What encode_text gives, on several threads.
-void write_text(const std::vector<fs::path>& files, const DataOptions& options, const Tokenizer& tokenizer,
-                const CorpusProgress& progress, io::TokenShardWriter& writer) {
-  const int32_t end = tokenizer.end_of_text();
-  const std::optional<int32_t> bos = tokenizer.bos();
-  bool fresh = true;
-  Encoder encoder(tokenizer, default_threads(), [&](const EncodedPart& part) {
-    if (fresh && bos) writer.write(std::span(&*bos, 1));
-    fresh = part.ends_document;
-    writer.write(part.ids);
-    if (!part.ends_document) return;
-    writer.write(std::span(&end, 1));
-    writer.end_document();
-  });
-  for_each_part(files, options.field, options.separator, progress,
-                [&](std::string_view bytes, bool ends_document) { encoder.add(bytes, ends_document); });
-  encoder.finish();
-}
-
 void build(const fs::path& path, const std::string& fingerprint, const std::vector<fs::path>& files,
            const DataOptions& options, const Tokenizer& tokenizer, const CorpusProgress& progress) {
   io::TokenShardWriter writer(path, static_cast<uint64_t>(tokenizer.vocab_size()), fingerprint);
   if (parse_data_format(options.format) == DataFormat::kText) {
-    write_text(files, options, tokenizer, progress, writer);
+    tokenizer.end_of_text();  // fails without one
+    write_text(files, {options.field, options.separator, default_threads()}, tokenizer, progress, {}, writer);
   } else {
     for_each_encoded(files, options, tokenizer, progress, [&](const EncodedDocument& document) {
       const uint64_t start = writer.size();
@@ -157,6 +140,7 @@ EncodedDocument encode_text(std::string_view document, const Tokenizer& tokenize
 
 std::shared_ptr<const Tokens> encode_corpus(const std::vector<std::string>& paths, const DataOptions& options,
                                             const Tokenizer& tokenizer, const CorpusProgress& progress) {
+  if (paths.size() == 1 && is_shard_folder(paths[0])) return open_shards(paths[0], options, tokenizer).tokens;
   std::vector<int32_t> ids;
   std::vector<uint64_t> ends;
   std::vector<TokenRange> scored;

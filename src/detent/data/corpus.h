@@ -28,7 +28,7 @@ struct Corpus {
 Corpus open_corpus(const std::vector<std::string>& paths, const DataOptions& options, const Tokenizer& tokenizer,
                    const std::filesystem::path& cache, const CorpusProgress& progress = {});
 
-// The same ids without a file.
+// The same ids without writing a file.
 std::shared_ptr<const Tokens> encode_corpus(const std::vector<std::string>& paths, const DataOptions& options,
                                             const Tokenizer& tokenizer, const CorpusProgress& progress = {});
 

@@ -4,7 +4,6 @@
 #include <system_error>
 
 #include "detent/base/error.h"
-#include "detent/data/encoder.h"
 #include "detent/data/shard_list.h"
 #include "detent/data/shard_tokens.h"
 #include "detent/data/text_fingerprint.h"
@@ -34,9 +33,13 @@ void give_text_ids(const io::TokenShard& shard, bool begins, bool ends, const Ta
   }
 }
 
+bool is_of(const io::TokenShard& shard, const ShardEntry& entry) {
+  return shard.fingerprint() == entry.fingerprint && shard.document_ends().size() == entry.text.documents;
+}
+
 class Writer {
  public:
-  Writer(const std::vector<fs::path>& files, const ShardFolderOptions& options, const Tokenizer& tokenizer,
+  Writer(const std::vector<fs::path>& files, const TextShardOptions& options, const Tokenizer& tokenizer,
          const fs::path& folder, const CorpusProgress& progress, const TakeIds& take)
       : files_(files), options_(options), tokenizer_(tokenizer), folder_(folder), progress_(progress), take_(take) {
     list_.fingerprint = text_fingerprint(files, {options.field, options.separator}, tokenizer);
@@ -61,9 +64,9 @@ class Writer {
         write(i, entry);
         write_shard_list(folder_, list_);
       }
-      summary.documents += entry.documents;
-      summary.tokens += entry.tokens;
-      summary.bytes += entry.bytes;
+      summary.text.documents += entry.text.documents;
+      summary.text.tokens += entry.text.tokens;
+      summary.text.bytes += entry.text.bytes;
     }
     summary.shards = files_.size();
     summary.ids_sha256 = io::to_hex(digest_.finish());
@@ -84,10 +87,10 @@ class Writer {
 
   bool keep(const ShardEntry& entry) {
     const fs::path path = folder_ / entry.name;
-    if (entry.documents == 0 || !fs::exists(path)) return false;
+    if (entry.text.documents == 0 || !fs::exists(path)) return false;
     try {
       const io::TokenShard shard(path);
-      if (shard.fingerprint() != entry.fingerprint || shard.document_ends().size() != entry.documents) return false;
+      if (!is_of(shard, entry)) return false;
       give_text_ids(shard, tokenizer_.bos().has_value(), list_.ends, [&](std::span<const int32_t> ids) { give(ids); });
       return true;
     } catch (const Error& error) {
@@ -97,31 +100,16 @@ class Writer {
   }
 
   void write(size_t number, ShardEntry& entry) {
-    entry.documents = entry.tokens = entry.bytes = 0;
+    entry.text = {};
     io::TokenShardWriter writer(folder_ / entry.name, static_cast<uint64_t>(tokenizer_.vocab_size()),
                                 entry.fingerprint);
-    const int32_t end = tokenizer_.eos().value_or(0);
-    const std::optional<int32_t> bos = tokenizer_.bos();
-    bool fresh = true;
-    Encoder encoder(tokenizer_, options_.threads, [&](const EncodedPart& part) {
-      if (fresh && bos) writer.write(std::span(&*bos, 1));
-      fresh = part.ends_document;
-      writer.write(part.ids);
-      give(part.ids);
-      entry.tokens += part.ids.size();
-      entry.bytes += part.bytes;
-      if (!part.ends_document) return;
-      if (list_.ends) writer.write(std::span(&end, 1));
-      writer.end_document();
-      ++entry.documents;
-    });
     const CorpusProgress progress = [&](uint64_t done, uint64_t) {
       if (progress_) progress_(done_ + done, total_);
     };
-    for_each_part({files_[number]}, options_.field, options_.separator, progress,
-                  [&](std::string_view bytes, bool ends_document) { encoder.add(bytes, ends_document); });
-    encoder.finish();
+    const TextCounts counts = write_text(
+        {files_[number]}, options_, tokenizer_, progress, [&](std::span<const int32_t> ids) { give(ids); }, writer);
     writer.finish();
+    entry.text = counts;
     done_ += fs::file_size(files_[number]);
   }
 
@@ -131,7 +119,7 @@ class Writer {
   }
 
   const std::vector<fs::path>& files_;
-  const ShardFolderOptions& options_;
+  const TextShardOptions& options_;
   const Tokenizer& tokenizer_;
   const fs::path& folder_;
   const CorpusProgress& progress_;
@@ -173,7 +161,7 @@ class ShardRow : public Tokens {
 
 }  // namespace
 
-ShardFolderSummary write_shard_folder(const std::vector<fs::path>& files, const ShardFolderOptions& options,
+ShardFolderSummary write_shard_folder(const std::vector<fs::path>& files, const TextShardOptions& options,
                                       const Tokenizer& tokenizer, const fs::path& folder,
                                       const CorpusProgress& progress, const TakeIds& take) {
   std::error_code error;
@@ -195,10 +183,13 @@ std::shared_ptr<const Tokens> open_shard_folder(const fs::path& folder, const To
     fail("{} was made with another tokenizer than {}; tokenize the text again", folder.string(), tokenizer.name());
   std::vector<std::unique_ptr<ShardTokens>> shards;
   for (const ShardEntry& entry : list->shards) {
-    if (entry.documents == 0)
+    if (entry.text.documents == 0)
       fail("{} is not finished: {} is missing; run detent tokenize again with the same arguments", folder.string(),
            entry.name);
     shards.push_back(std::make_unique<ShardTokens>(folder / entry.name));
+    if (!is_of(shards.back()->shard(), entry))
+      fail("{} does not hold what {} says of it; run detent tokenize again with the same arguments",
+           (folder / entry.name).string(), kShardListName);
   }
   return std::make_shared<ShardRow>(std::move(shards));
 }

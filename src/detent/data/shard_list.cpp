@@ -15,10 +15,16 @@ namespace {
 using nlohmann::json;
 constexpr int kVersion = 1;
 
+uint64_t count_at(const json& value, const char* key) {
+  if (!value.at(key).is_number_unsigned())
+    throw json::other_error::create(501, fmt::format("{} is no count", key), &value);
+  return value.at(key).get<uint64_t>();
+}
+
 ShardEntry entry_from(const json& value) {
-  ShardEntry entry{value.at("file").get<std::string>(), value.at("fingerprint").get<std::string>(),
-                   value.at("documents").get<uint64_t>(), value.at("tokens").get<uint64_t>(),
-                   value.at("bytes").get<uint64_t>()};
+  ShardEntry entry{value.at("file").get<std::string>(),
+                   value.at("fingerprint").get<std::string>(),
+                   {count_at(value, "documents"), count_at(value, "tokens"), count_at(value, "bytes")}};
   const std::filesystem::path name = entry.name;
   if (name.filename() != name || entry.name.empty()) throw json::other_error::create(501, "a file outside", nullptr);
   return entry;
@@ -53,9 +59,9 @@ void write_shard_list(const std::filesystem::path& folder, const ShardList& list
   for (const ShardEntry& shard : list.shards)
     value["shards"].push_back({{"file", shard.name},
                                {"fingerprint", shard.fingerprint},
-                               {"documents", shard.documents},
-                               {"tokens", shard.tokens},
-                               {"bytes", shard.bytes}});
+                               {"documents", shard.text.documents},
+                               {"tokens", shard.text.tokens},
+                               {"bytes", shard.text.bytes}});
   const auto replace = nlohmann::ordered_json::error_handler_t::replace;
   io::write_file_atomically(folder / kShardListName, value.dump(2, ' ', false, replace) + "\n");
 }

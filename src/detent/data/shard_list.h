@@ -1,17 +1,18 @@
 // tokens.json of a folder of token shards (shard_folder.h).
 #pragma once
-#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "detent/data/text_shard.h"
+
 namespace detent {
 
 struct ShardEntry {
-  std::string name;                               // of the file in the folder
-  std::string fingerprint;                        // also in the shard
-  uint64_t documents = 0, tokens = 0, bytes = 0;  // of its text; 0 documents: not written yet
+  std::string name;         // of the file in the folder
+  std::string fingerprint;  // also in the shard
+  TextCounts text = {};     // 0 documents: not written yet
 };
 
 struct ShardList {

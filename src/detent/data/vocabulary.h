@@ -24,6 +24,7 @@ struct Vocabulary {
   std::vector<std::string> merges;  // "left right", first rank first
   std::string split;                // the known way of cutting text: "gpt2", "llama3", "qwen2", ...; else empty
   bool add_prefix_space = false;    // a text begins with a space that its author did not write
+  bool plain_spaces = false;        // kSentencepiece with " " for a space, so that "▁" in a text is not one
   std::optional<int32_t> unknown, padding;
 };
 

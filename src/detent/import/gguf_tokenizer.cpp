@@ -45,6 +45,13 @@ void pad(Vocabulary& vocabulary, int64_t vocab_size) {
   }
 }
 
+// llama.cpp's spelling of spaces.
+std::string with_visible_spaces(const std::string& token) {
+  std::string spelled;
+  for (const char c : token) spelled += c == ' ' ? std::string("\u2581") : std::string(1, c);
+  return spelled;
+}
+
 std::vector<int32_t> type_numbers(const Vocabulary& vocabulary) {
   std::vector<int32_t> numbers;
   for (const TokenType type : vocabulary.types) numbers.push_back(static_cast<int32_t>(type));
@@ -118,6 +125,8 @@ std::vector<io::GgufKeyValue> tokenizer_metadata(const Tokenizer* tokenizer, int
     fail("[export] a unigram tokenizer cannot be put into a GGUF file for llama; use --to safetensors:dequantized");
   const bool byte_level = vocabulary.kind == VocabularyKind::kByteLevel;
   const std::string pre = byte_level ? pre_of(vocabulary) : kAnyPre;
+  if (vocabulary.plain_spaces)
+    for (std::string& token : vocabulary.tokens) token = with_visible_spaces(token);
   pad(vocabulary, vocab_size);
   // In llama.cpp's terms a byte tokenizer is GPT-2's byte-level BPE without a single merge.
   std::vector<io::GgufKeyValue> values = {{kModel, std::string(byte_level ? kByteLevel : kSentencepiece)},

@@ -1,7 +1,10 @@
 #include "detent/import/llama2c_tokenizer.h"
 
+#include <unordered_set>
+
 #include "detent/base/error.h"
 #include "detent/base/json.h"
+#include "detent/data/tokenizer/utf8.h"
 #include "detent/io/llama2c.h"
 #include "detent/io/mapped_file.h"
 
@@ -24,17 +27,20 @@ TokenType type_of(int32_t id) {
   return id < kFirstText ? TokenType::kByte : TokenType::kNormal;
 }
 
-std::string with_visible_spaces(const std::string& token) {
-  std::string spelled;
-  for (const char c : token) spelled += c == ' ' ? std::string("\u2581") : std::string(1, c);
-  return spelled;
-}
-
-bool is_utf8(const std::string& text) {
-  try {
-    return !nlohmann::json(text).dump().empty();
-  } catch (const nlohmann::json::exception&) {
-    return false;
+// run.c begins with characters and merges two tokens at a time. A token out of reach was another kind of piece in the
+// sentencepiece model, which gave the ids that the checkpoint learned from.
+void check_every_token_is_made(const Vocabulary& vocabulary, const std::string& source) {
+  std::unordered_set<std::string> made;
+  for (const auto& [left, right] : merges_of_scores(vocabulary)) made.insert(left + right);
+  for (size_t id = kFirstText; id < vocabulary.tokens.size(); ++id) {
+    const std::string& token = vocabulary.tokens[id];
+    size_t end = 0;
+    if (!token.empty()) next_code_point(token, end);
+    if (end != token.size() && !made.contains(token))
+      fail(
+          "{}: token {} is {}, which no two tokens make, so run.c never gives it; export a BPE tokenizer without "
+          "user-defined pieces",
+          source, id, in_quotes(token));
   }
 }
 
@@ -47,7 +53,7 @@ TokenizerParts read_llama2c_tokenizer(const std::filesystem::path& path, int64_t
   Vocabulary& vocabulary = parts.vocabulary;
   vocabulary.kind = VocabularyKind::kSentencepiece;
   vocabulary.scores = read.scores;
-  vocabulary.add_prefix_space = true;
+  vocabulary.add_prefix_space = vocabulary.plain_spaces = true;
   vocabulary.unknown = kUnknown;
   if (vocab_size < kFirstText)
     fail("{}: {} tokens leave no room for the 256 bytes that run.c falls back to", path.string(), vocab_size);
@@ -56,10 +62,11 @@ TokenizerParts read_llama2c_tokenizer(const std::filesystem::path& path, int64_t
     if (id < kFirstText && token != expected_start(id))
       fail("{}: token {} is {}, but run.c takes it for {}; write tokenizer.bin with a current tokenizer.py",
            path.string(), id, in_quotes(token), in_quotes(expected_start(id)));
-    if (!is_utf8(token)) fail("{}: token {} is not UTF-8", path.string(), id);
-    vocabulary.tokens.push_back(id < kFirstByte ? kSpelling[id] : with_visible_spaces(token));
+    if (!is_valid_utf8(token)) fail("{}: token {} is not UTF-8", path.string(), id);
+    vocabulary.tokens.push_back(id < kFirstByte ? kSpelling[id] : token);
     vocabulary.types.push_back(type_of(id));
   }
+  check_every_token_is_made(vocabulary, path.string());
   return parts;
 }
 

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "detent/base/error.h"
+#include "detent/data/tokenizer/tokenizer_folder.h"
 #include "detent/import/gguf_tokenizer.h"
 #include "detent/io/atomic_file.h"
 #include "detent/io/bytes.h"
@@ -16,9 +17,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kCopied[] = {"tokenizer.json",    "tokenizer_config.json",  "special_tokens_map.json",
-                                   "added_tokens.json", "tokenizer.model",        "vocab.json",
-                                   "merges.txt",        "generation_config.json", "chat_template.jinja"};
+void copy_file_of(const fs::path& model, const char* name, const fs::path& folder) {
+  if (fs::exists(model / name))
+    io::write_file_atomically(folder / name, io::as_text(io::MappedFile(model / name).bytes()));
+}
 
 }  // namespace
 
@@ -66,9 +68,8 @@ void copy_tokenizer(const fs::path& model, const fs::path& folder) {
     if (has_tokenizer(model)) load_model_tokenizer(model)->save(folder.string());
     return;
   }
-  for (const char* name : kCopied)
-    if (fs::exists(model / name))
-      io::write_file_atomically(folder / name, io::as_text(io::MappedFile(model / name).bytes()));
+  for (const char* name : tokenizer_file_names()) copy_file_of(model, name, folder);
+  copy_file_of(model, "generation_config.json", folder);
 }
 
 }  // namespace detent

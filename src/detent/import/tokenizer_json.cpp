@@ -17,6 +17,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kSpace = "\u2581";  // sentencepiece's spelling of a space
 
+const char* space_of(const Vocabulary& vocabulary) { return vocabulary.plain_spaces ? " " : kSpace; }
+
 Json added_token(const std::string& content, bool special) {
   return {{"content", content}, {"single_word", false}, {"lstrip", false},
           {"rstrip", false},    {"normalized", false},  {"special", special}};
@@ -103,8 +105,8 @@ Json normalizer(const Vocabulary& vocabulary) {
   if (vocabulary.kind == VocabularyKind::kByteLevel)
     return vocabulary.split == "qwen2" ? Json{{"type", "NFC"}} : Json();
   Json steps = Json::array();
-  if (vocabulary.add_prefix_space) steps.push_back({{"type", "Prepend"}, {"prepend", kSpace}});
-  steps.push_back(replace(" ", kSpace));
+  if (vocabulary.add_prefix_space) steps.push_back({{"type", "Prepend"}, {"prepend", space_of(vocabulary)}});
+  if (!vocabulary.plain_spaces) steps.push_back(replace(" ", kSpace));
   return sequence("normalizers", steps);
 }
 
@@ -125,7 +127,8 @@ Json pre_tokenizer(const Vocabulary& vocabulary, const std::string& source) {
 
 Json decoder(const Vocabulary& vocabulary) {
   if (vocabulary.kind == VocabularyKind::kByteLevel) return byte_level(true);
-  Json steps = {replace(kSpace, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
+  Json steps = {{{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
+  if (!vocabulary.plain_spaces) steps.insert(steps.begin(), replace(kSpace, " "));
   if (vocabulary.add_prefix_space) steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   return sequence("decoders", steps);
 }

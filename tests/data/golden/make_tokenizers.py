@@ -18,15 +18,15 @@ from tokenizer_kinds import byte_kinds, character_kinds, decoder_of, trained, un
 from tokenizers import Tokenizer, decoders, pre_tokenizers, processors  # noqa: E402
 
 OUT = HERE / "tokenizers"
-WANTED = ["gpt2-prefix", "no-regex", "llama3", "qwen2-nfc", "smollm", "deepseek3", "contiguous", "llama2",
-          "metaspace-first", "metaspace-never", "fused", "words"]
+WANTED = ["gpt2-prefix", "no-regex", "llama3", "qwen2-nfc", "smollm", "deepseek3", "odd", "contiguous", "merged-space",
+          "inverted", "inverted-class", "llama2", "metaspace-first", "metaspace-never", "fused", "words"]
 LINES = ["the quick brown fox's den, don't we'll they're 1234567 times\n", "for i in range(10):\n    print(i, 'x')\n\n",
          "naïve café über straße 漢字かな 12,345.67 ½\n", "aaaa bbbb  cccc   dddd\t\t\teeee\r\n"] * 8
 TEXTS = ["", " ", "a", "  a", "the quick brown fox", "don't WE'LL they'Re 'ſ", "1234567 ٣٤٥ ½Ⅷ", "a\n\n\nb \r\n c\t\td   ",
          "naïve cafe\u0301 u\u0308ber ǅ İ ẞ ﬁ ①", "漢字かな 한국어 \u1112\u1161\u11ab", "👩\u200d👩\u200d👧🏽 🇫🇷 ❤\ufe0f", "x<lw>y <lw> z",
          "<|im_start|>user\nhi<|im_end|>", "a  <mask>  b<mask>", "<|endoftext|><|endoftext|>", "émigré e\u0301migre\u0301 ÉMIGRÉ",
          "\x00\x01\x7f\u0085\u00a0\u180e\u200b\u3000", "▁▁a ▁b Ġc <0x0A>", "..., !!! (a)[b]{c} $x+=1;", "a" * 70, " " * 70, "\n" * 9 + "end",
-         "qqq aab++ abab 9\n9", "\U00020000\U0001e030\u0301\u0316", "users user  x"]
+         "qqq aab++ abab 9\n9", "x² a³b ¹ ½x (¼) 1¾ a\u200db \u200c", "a..b ...c ....d !?;e", "\U00020000\U0001e030\u0301\u0316", "users user  x"]
 
 
 def kinds():

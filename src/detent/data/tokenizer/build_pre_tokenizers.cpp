@@ -41,7 +41,7 @@ class Builder {
     if (type == "Split") return add_split(fields);
     if (type == "Digits") return digits(fields);
     if (type == "Metaspace") return add_metaspace(fields);
-    if (type == "Whitespace") return words(R"(\w+|[^\w\s]+)", fields, true);
+    if (type == "Whitespace") return words(kWhitespacePattern, fields, true);
     if (type == "WhitespaceSplit") return words(R"(\s)", fields, false);
     return false;
   }
@@ -51,16 +51,14 @@ class Builder {
 
   void add_pattern(std::string_view pattern, SplitBehavior behavior, bool invert, const JsonFields& fields) {
     for (const KnownPattern& known : known_patterns())
-      if (known.text == pattern) result.split = digits_ && known.name == "gpt2" ? "smollm" : known.name;
+      if (known.text == pattern && behavior == SplitBehavior::kIsolated)
+        result.split = digits_ && known.name == "gpt2" ? "smollm" : known.name;
     add_part(split(find_pattern(pattern, fields.where()), behavior, invert));
   }
 
   bool byte_level(JsonFields& fields) {
     fields.ignore("trim_offsets");
-    if (fields.flag("add_prefix_space", true)) {
-      result.add_prefix_space = true;
-      add_part(space_before());
-    }
+    if (fields.flag("add_prefix_space", true)) add_part(space_before());
     if (fields.flag("use_regex", true)) add_pattern(kGpt2Pattern, SplitBehavior::kIsolated, false, fields);
     return result.byte_level = true;
   }
@@ -68,7 +66,6 @@ class Builder {
   bool add_split(JsonFields& fields) {
     const SplitBehavior behavior = behavior_of(fields, fields.string("behavior"));
     const bool invert = fields.flag("invert");
-    if (invert) fail("{}: Split with invert: true is not supported", fields.where());
     JsonFields pattern(fields.at("pattern"), fields.where() + ".pattern");
     if (const auto text = pattern.optional_string("String")) {
       if (text->empty()) fail("{} is empty", pattern.where());
@@ -102,7 +99,6 @@ class Builder {
         fail("{}: add_prefix_space is false, but prepend_scheme is {}", fields.where(), given->dump());
       scheme = Prepend::kNever;
     }
-    result.add_prefix_space = result.add_prefix_space || scheme != Prepend::kNever;
     add_part(metaspace(code, scheme, fields.flag("split", true)));
     return true;
   }

@@ -18,9 +18,8 @@ NormalizerChain build_normalizers(const nlohmann::json& value, const std::string
 
 struct PreTokenizers {
   PreTokenizerChain chain;
-  bool byte_level = false;        // words are bytes from here on
-  bool add_prefix_space = false;  // a text gets a space (or what stands for one) in front
-  std::string split;              // the name of the known way of cutting (known_patterns()), or empty
+  bool byte_level = false;  // words are bytes from here on
+  std::string split;        // the name of the known way of cutting (known_patterns()), or empty
 };
 PreTokenizers build_pre_tokenizers(const nlohmann::json& value, const std::string& source);
 

@@ -103,6 +103,7 @@ class HfTokenizer : public Tokenizer {
   void index_added_tokens();
   void index_cuts();
   bool can_cut_between(char left, char space) const;
+  std::string transformed(std::string_view text, bool at_start) const;  // what the model is given, in one piece
   void check_template() const;
   struct Matchers {
     AddedTokenMatcher in_text, in_normalized;
@@ -207,12 +208,18 @@ bool HfTokenizer::can_cut_between(char left, char space) const {
   if (!all_.in_text.can_cut_between(left, space) || !all_.in_normalized.can_cut_between(normalized, space))
     return false;
   if (cut == Cut::kBoundary) return true;
-  struct Transformed : PieceSink {
+  return bpe_.can_cut_in(transformed(both, false));
+}
+
+std::string HfTokenizer::transformed(std::string_view text, bool at_start) const {
+  struct Joined : PieceSink {
     void take(const Piece& piece) override { text += piece.text; }
     std::string text;
-  } transformed;
-  if (!buffer.piece.text.empty()) pre_tokenizers_.chain.run(buffer.piece, transformed);
-  return bpe_.can_cut_in(transformed.text);
+  } joined;
+  TextBuffer buffer(Piece{text, at_start, !at_start});
+  normalizers_.run(buffer);
+  if (!buffer.piece.text.empty()) pre_tokenizers_.chain.run(buffer.piece, joined);
+  return joined.text;
 }
 
 void HfTokenizer::index_cuts() {
@@ -235,7 +242,9 @@ Vocabulary HfTokenizer::vocabulary() const {
   Vocabulary result;
   result.kind = parts.byte_level ? VocabularyKind::kByteLevel : VocabularyKind::kSentencepiece;
   result.split = pre_tokenizers_.split;
-  result.add_prefix_space = pre_tokenizers_.add_prefix_space;
+  const std::string letters = transformed("a b", true);
+  result.add_prefix_space = !letters.starts_with('a');
+  result.plain_spaces = letters.find(' ') != letters.npos && result.kind == VocabularyKind::kSentencepiece;
   result.unknown = parts.unknown;
   result.padding = files_.special_token("pad_token", *this);
   for (int32_t id = 0; id < end_; ++id) {

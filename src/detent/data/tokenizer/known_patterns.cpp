@@ -168,6 +168,7 @@ class DeepSeekFinder : public Finder {
 }  // namespace
 
 const std::string_view kGpt2Pattern = kPatterns[0].text;
+const std::string_view kWhitespacePattern = R"([\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+)";
 
 std::span<const KnownPattern> known_patterns() { return kPatterns; }
 
@@ -184,7 +185,7 @@ std::unique_ptr<Finder> known_pattern(std::string_view pattern) {
 
 Cut known_cut(std::string_view pattern, char space) {
   if (pattern == R"([\r\n])") return space == ' ' ? Cut::kTransparent : Cut::kBoundary;
-  if (pattern == R"(\s)" || pattern == R"(\w+|[^\w\s]+)") return Cut::kBoundary;
+  if (pattern == R"(\s)" || pattern == R"(\w+|[^\w\s]+)" || pattern == kWhitespacePattern) return Cut::kBoundary;
   constexpr std::string_view kTransparent[] = {R"(\p{N}{1,3})", R"(\p{N}+)", R"(\p{N})", R"([一-龥぀-ゟ゠-ヿ]+)"};
   const bool known = std::find(std::begin(kTransparent), std::end(kTransparent), pattern) != std::end(kTransparent);
   return known ? Cut::kTransparent : Cut::kUnknown;

@@ -16,6 +16,9 @@ std::span<const KnownPattern> known_patterns();
 
 // GPT-2's, which the pre-tokenizer ByteLevel has built in.
 extern const std::string_view kGpt2Pattern;
+// \w+|[^\w\s]+ of the pre-tokenizer Whitespace, which is the crate regex's, whose \w also joins words at zero width
+// joiners.
+extern const std::string_view kWhitespacePattern;
 
 // The same matches as Regex gives for pattern (tests/data/known_patterns_test.cpp binds the two); null when the pattern
 // is not one of known_patterns().

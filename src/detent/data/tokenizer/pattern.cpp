@@ -36,6 +36,16 @@ CodeRanges merged(CodeRanges ranges) {
   return result;
 }
 
+// Oniguruma's \w outside brackets, and what \b looks for: \w of a class and the numbers of Latin-1.
+const CodeRanges& bare_word() {
+  static const CodeRanges ranges = [] {
+    CodeRanges all = ranges_of_class(kWord);
+    all.insert(all.end(), {{0xB2, 0xB3}, {0xB9, 0xB9}, {0xBC, 0xBE}});
+    return merged(std::move(all));
+  }();
+  return ranges;
+}
+
 class Translator {
  public:
   Translator(std::string_view pattern, std::string_view source) : pattern_(pattern), source_(source) {}
@@ -43,7 +53,7 @@ class Translator {
   std::string run() {
     while (at_ < pattern_.size()) element();
     if (groups_ > 0) refuse("a group that is not closed");
-    return std::move(out_);
+    return looks_for_words_ ? fmt::format("(?(DEFINE)({})){}", in_class(bare_word(), false), out_) : std::move(out_);
   }
 
  private:
@@ -123,18 +133,19 @@ class Translator {
   void repeat() {
     if (!more()) return;
     const size_t begin = at_;
-    bool interval = false;
+    bool interval = false, range = false;
     if (pattern_[at_] == '{') {
       out_ += take_interval();
       interval = true;
+      range = pattern_.substr(begin, at_ - begin).find(',') != pattern_.npos;
     } else if (take("*") || take("+") || take("?")) {
       out_ += pattern_.substr(begin, 1);
     } else {
       return;
     }
     if (!more()) return;
-    // Oniguruma reads {2,3}+ and {2}? as repeats of repeats.
-    if (interval && (pattern_[at_] == '+' || pattern_[at_] == '?')) refuse("a repeat of a repeat");
+    // Oniguruma reads {2,3}+ and {2}? as repeats of repeats; {2,3}? is lazy.
+    if (interval && (pattern_[at_] == '+' || (pattern_[at_] == '?' && !range))) refuse("a repeat of a repeat");
     if (take("+"))
       out_ += "+";
     else if (take("?"))
@@ -168,16 +179,18 @@ class Translator {
   void escape() {
     if (take("A")) return plain("\\A");
     if (take("z")) return plain("\\z");
-    if (take("b") || take("B")) {
-      const bool opposite = pattern_[at_ - 1] == 'B';
-      const std::string word = in_class(ranges_of_class(kWord), false);
-      const auto look = [&](const char* before, const char* after) {
-        return fmt::format("(?<{}{})(?{}{})", before, word, after, word);
-      };
-      return plain(opposite ? fmt::format("(?:{}|{})", look("=", "="), look("!", "!"))
-                            : fmt::format("(?:{}|{})", look("=", "!"), look("!", "=")));
-    }
+    if (take("b")) return word_edge(true);
+    if (take("B")) return word_edge(false);
+    if (take("w")) return set(bare_word(), false);
+    if (take("W")) return set(bare_word(), true);
     set(escaped_set(), false);
+  }
+
+  // A place where a word begins or ends, or one where none does. The class of word characters is long and PCRE2's code
+  // limited to 64 KB, so it stands once, as group 1 in front.
+  void word_edge(bool wanted) {
+    looks_for_words_ = true;
+    plain(wanted ? "(?:(?<=(?1))(?!(?1))|(?<!(?1))(?=(?1)))" : "(?:(?<=(?1))(?=(?1))|(?<!(?1))(?!(?1)))");
   }
 
   // What follows a backslash, as a set of code points.
@@ -269,6 +282,7 @@ class Translator {
   std::string_view pattern_, source_;
   size_t at_ = 0;
   int groups_ = 0;
+  bool looks_for_words_ = false;
   std::string out_;
 };
 

@@ -59,7 +59,12 @@ class Split : public PreTokenizer {
     }
   }
 
-  Cut cut_before(char space) const override { return finder_->cut_before(space); }
+  // Where neighbours join, a place between matches need not be one between pieces.
+  Cut cut_before(char space) const override {
+    const bool joins = behavior_ != SplitBehavior::kIsolated && behavior_ != SplitBehavior::kRemoved;
+    const Cut cut = finder_->cut_before(space);
+    return joins && cut == Cut::kBoundary ? Cut::kTransparent : cut;
+  }
 
  private:
   std::vector<Part> joined(std::string_view text) const {
