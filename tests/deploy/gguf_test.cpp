@@ -102,6 +102,28 @@ TEST(GgufVocabulary, IsPaddedToTheTableAndNeverCut) {
               HasSubstr("257 tokens, the model only"));
 }
 
+// The golden tokenizers (tests/data/golden): those that the file's words describe, and those that it would misread.
+TEST(GgufVocabulary, GivesTheTokenizersIdsOrIsRefused) {
+  const auto write = [](const char* name) {
+    const auto tokenizer =
+        make_tokenizer(fmt::format("{}/tests/data/golden/tokenizers/{}.json", DETENT_SOURCE_DIR, name));
+    tokenizer_metadata(tokenizer.get(), 1000);
+  };
+  for (const char* name : {"llama3", "qwen2-nfc", "smollm", "llama2", "metaspace-first"})
+    EXPECT_NO_THROW(write(name)) << name;
+  EXPECT_THAT(error_of([&] { write("deepseek3"); }), HasSubstr("no name for the way"));
+  for (const char* name : {"words", "fused", "metaspace-never"})
+    EXPECT_THAT(error_of([&] { write(name); }), HasSubstr("cannot say how the tokenizer")) << name;
+}
+
+TEST(GgufVocabulary, SaysWhereSpacesCome) {
+  const auto tokenizer = make_tokenizer(std::string(DETENT_SOURCE_DIR) + "/tests/data/golden/tokenizers/llama2.json");
+  const auto values = tokenizer_metadata(tokenizer.get(), 1000);
+  const auto found = std::ranges::find(values, "tokenizer.ggml.add_space_prefix", &io::GgufKeyValue::first);
+  ASSERT_NE(found, values.end());
+  EXPECT_TRUE(std::get<bool>(found->second));
+}
+
 TEST_F(GgufFile, ReadBackAsAModel) {
   const ShippedModel back = load_model_any(path());
   expect_same_tensors(back, model_);

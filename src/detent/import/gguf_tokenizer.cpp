@@ -1,8 +1,10 @@
 #include "detent/import/gguf_tokenizer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "detent/base/error.h"
+#include "detent/base/json.h"
 
 namespace detent {
 
@@ -113,6 +115,34 @@ class ScratchFolder {
   std::filesystem::path path_;
 };
 
+std::unique_ptr<Tokenizer> tokenizer_of(const TokenizerParts& parts, const std::string& source) {
+  if (is_byte_tokenizer(parts.vocabulary)) return byte_tokenizer();
+  const ScratchFolder folder;
+  write_tokenizer_files(parts, folder.path(), source);
+  return load_tokenizer(folder.path().string());
+}
+
+// Texts that ways of normalizing, cutting and merging tell apart. None begins with a space: before it, llama.cpp puts
+// another, as sentencepiece does, and Metaspace does not.
+constexpr const char* kProbes[] = {"a",
+                                   "two  spaces\t\ttabs\n\n\nlines\r\n",
+                                   "The quick brown fox's den; they'LL run 1234567 times, don't WE?",
+                                   "e\u0301 \u00e9 \ufb01 \u2460 \u01c5 \uff21 \u00bd\u2167 Stra\u00dfe",
+                                   "def f(x):\n    return x**2 != 10_000  # (why) [not] {so}...",
+                                   "\u6f22\u5b57\u304b\u306a\u3001\ud55c\uad6d\uc5b4 \u0645\u0631\u062d\u0628\u0627 "
+                                   "\u041f\u0440\u0438\u0432\u0435\u0442",
+                                   "\U0001F469\u200D\U0001F467\U0001F3FD http://www.example.com/?a=1&b=%20"};
+
+// A GGUF file says less of a tokenizer than its own files do; what it says must give the ids that the model learned
+// from.
+void check_ids(const Tokenizer& tokenizer, const Vocabulary& vocabulary) {
+  const auto read_back = tokenizer_of({.vocabulary = vocabulary}, tokenizer.name());
+  for (const char* text : kProbes)
+    if (read_back->encode_as_text(text) != tokenizer.encode_as_text(text))
+      fail("[export] a GGUF file cannot say how the tokenizer {} reads {}; use --to safetensors:dequantized",
+           tokenizer.name(), in_quotes(text));
+}
+
 }  // namespace
 
 std::vector<io::GgufKeyValue> tokenizer_metadata(const Tokenizer* tokenizer, int64_t vocab_size) {
@@ -125,9 +155,10 @@ std::vector<io::GgufKeyValue> tokenizer_metadata(const Tokenizer* tokenizer, int
     fail("[export] a unigram tokenizer cannot be put into a GGUF file for llama; use --to safetensors:dequantized");
   const bool byte_level = vocabulary.kind == VocabularyKind::kByteLevel;
   const std::string pre = byte_level ? pre_of(vocabulary) : kAnyPre;
-  if (vocabulary.plain_spaces)
+  if (std::exchange(vocabulary.plain_spaces, false))
     for (std::string& token : vocabulary.tokens) token = with_visible_spaces(token);
   pad(vocabulary, vocab_size);
+  check_ids(*tokenizer, vocabulary);
   // In llama.cpp's terms a byte tokenizer is GPT-2's byte-level BPE without a single merge.
   std::vector<io::GgufKeyValue> values = {{kModel, std::string(byte_level ? kByteLevel : kSentencepiece)},
                                           {kPre, pre},
@@ -187,10 +218,7 @@ std::optional<TokenizerParts> read_gguf_tokenizer(const io::GgufReader& file, co
 std::unique_ptr<Tokenizer> tokenizer_from_gguf(const io::GgufReader& file, const std::string& source) {
   const auto parts = read_gguf_tokenizer(file, source);
   if (!parts) fail("{}: the file holds no tokenizer; export from a folder that has one", source);
-  if (is_byte_tokenizer(parts->vocabulary)) return byte_tokenizer();
-  const ScratchFolder folder;
-  write_tokenizer_files(*parts, folder.path(), source);
-  return load_tokenizer(folder.path().string());
+  return tokenizer_of(*parts, source);
 }
 
 }  // namespace detent

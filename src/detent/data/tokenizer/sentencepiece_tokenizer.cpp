@@ -94,6 +94,8 @@ std::string SentencepieceTokenizer::piece(int32_t id) const {
 Vocabulary SentencepieceTokenizer::vocabulary() const {
   Vocabulary result;
   result.kind = VocabularyKind::kSentencepiece;
+  const std::vector<int32_t> letter = encode("a");
+  result.add_prefix_space = !letter.empty() && model_.IdToPiece(letter[0]).starts_with(kSpace);
   result.unknown = known(model_.unk_id());
   result.padding = known(model_.pad_id());
   for (int id = 0; id < model_.GetPieceSize(); ++id) {
