@@ -54,13 +54,10 @@ int run(const Arguments& arguments) {
   const ShardFolderSummary summary = write_shard_folder(
       files, {arguments.field, arguments.separator, arguments.threads}, *tokenizer, arguments.out, progress, take);
   if (bar) bar->finish();
-  nlohmann::json result = {{"tokens", summary.text.tokens},
-                           {"bytes", summary.text.bytes},
-                           {"ids_sha256", summary.ids_sha256},
-                           {"documents", summary.text.documents},
-                           {"shards", summary.shards},
-                           {"kept_shards", summary.kept},
-                           {"vocab_size", tokenizer->vocab_size()}};
+  nlohmann::json result = {
+      {"tokens", summary.text.tokens},        {"bytes", summary.text.bytes}, {"ids_sha256", summary.ids_sha256},
+      {"documents", summary.text.documents},  {"shards", summary.shards},    {"kept_shards", summary.kept},
+      {"vocab_size", tokenizer->vocab_size()}};
   if (arguments.check) result["round_trip"] = check_round_trip(files, arguments, *tokenizer);
   if (arguments.ids) result["ids"] = all;
   if (arguments.json) {
