@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 detent="$PWD/build/release/detent"
 base=examples/demo/base.yaml
-pretrain_steps="${DETENT_DEMO_PRETRAIN:-1000}"
-steps="${DETENT_DEMO_STEPS:-300}"
+pretrain_steps="${DETENT_DEMO_PRETRAIN:-800}"
+steps="${DETENT_DEMO_STEPS:-240}"
 rate=1e-3
 seeds=(0 1 2)
 SECONDS=0

@@ -79,6 +79,7 @@ int run(const Arguments& arguments) {
                 {"stopped", kReasons[static_cast<int>(made.reason)]}});
   } else {
     fmt::print("\n");
+    std::fflush(stdout);  // before the summary on stderr, where both go to one file
     print_summary(made, prompt.size());
   }
   return 0;
