@@ -5,13 +5,15 @@
 Needs the PyPI package tokenizers, which trains every tokenizer on the spot. The text (English, code and, where FILEs name
 some, theirs) is a jsonl file of documents of some kB. The library gets the documents as a list in memory and is timed in its
 fastest form of those below, without reading back ids; detent runs as `detent tokenize FILE.jsonl --threads 1`, parsing,
-hashing and shard included, less the same for a file of one line. Ids are compared first. Ratios are of medians of runs
-taken in turns.
+hashing and shard included, less the same for a file of one line. Ids are compared first. Speeds on one thread are MB a second
+of processor time, so that other programs do not count; threads are compared by the clock. Ratios are of medians of runs taken
+in turns.
 """
 import argparse
 import hashlib
 import json
 import os
+import resource
 import statistics
 import struct
 import subprocess
@@ -57,16 +59,17 @@ def make(kind, letters, decoder, documents, folder):
 
 def detent(program, tokenizer, file, threads):
     with tempfile.TemporaryDirectory() as out:
-        begin = time.monotonic()
+        begin, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run([program, "tokenize", tokenizer, file, "--out", out, "--threads", str(threads), "--json"],
                               stdout=subprocess.PIPE, check=True)
-        return time.monotonic() - begin, json.loads(done.stdout)
+        clock, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, clock, json.loads(done.stdout)
 
 
 def timed(work):
-    begin = time.monotonic()
+    begin = time.process_time()  # of all its threads
     work()
-    return time.monotonic() - begin
+    return time.process_time() - begin
 
 
 def forms(tokenizer, documents):
@@ -79,17 +82,17 @@ def forms(tokenizer, documents):
 def compare(program, name, path, documents, large, small, rounds, threads):
     tokenizer = Tokenizer.from_file(str(path))
     ids = [i for encoding in tokenizer.encode_batch(documents, add_special_tokens=False) for i in encoding.ids]
-    equal = detent(program, path, large, 1)[1]["ids_sha256"] == hashlib.sha256(struct.pack(f"<{len(ids)}i", *ids)).hexdigest()
-    theirs, one, many = {}, [], []
+    equal = detent(program, path, large, 1)[2]["ids_sha256"] == hashlib.sha256(struct.pack(f"<{len(ids)}i", *ids)).hexdigest()
+    theirs, ours, scaling = {}, [], []
     for _ in range(rounds):
-        base = detent(program, path, small, 1)[0]
-        one.append(detent(program, path, large, 1)[0] - base)
-        many.append(detent(program, path, large, threads)[0] - base)
+        (start, start_clock, _), (one, one_clock, _) = detent(program, path, small, 1), detent(program, path, large, 1)
+        ours.append(one - start)
+        scaling.append((one_clock - start_clock) / (detent(program, path, large, threads)[1] - start_clock))
         for form, work in forms(tokenizer, documents):
             theirs.setdefault(form, []).append(timed(work))
     form, best = min(((form, statistics.median(seconds)) for form, seconds in theirs.items()), key=lambda pair: pair[1])
-    size, mine, faster = sum(len(d.encode()) for d in documents) / 1e6, statistics.median(one), statistics.median(many)
-    print(f"{name:16} {size / mine:7.1f} {size / best:9.1f}  {best / mine:6.2f} x  {mine / faster:6.2f} x  "
+    size, mine = sum(len(d.encode()) for d in documents) / 1e6, statistics.median(ours)
+    print(f"{name:16} {size / mine:7.1f} {size / best:9.1f}  {best / mine:6.2f} x  {statistics.median(scaling):6.2f} x  "
           f"{'equal' if equal else 'IDS DIFFER'}  ({form})", flush=True)
     return equal
 
@@ -110,7 +113,7 @@ def main():
         large, small = folder / "large.jsonl", folder / "small.jsonl"
         large.write_text("".join(json.dumps({"text": document}) + "\n" for document in documents))
         small.write_text(json.dumps({"text": "a"}) + "\n")
-        print(f"{len(documents)} documents; MB/s on one thread; ratios: detent's speed over the library's, "
+        print(f"{len(documents)} documents; MB a second of one thread; ratios: detent's speed over the library's, "
               f"{arguments.threads} threads over one ({os.cpu_count()} processors)")
         print(f"{'':16} {'detent':>7} {'library':>9}  {'ratio':>8}  {'threads':>8}")
         everything = [(kind, pre_tokenizers.ByteLevel.alphabet(), decoders.ByteLevel()) for kind in byte_kinds()]
