@@ -98,6 +98,32 @@ TEST_P(GoldenTokenizer, SavedFilesAreTheSame) {
   EXPECT_EQ(tokenizer_->eos(), tokenizer_->token_id("<|endoftext|>"));
 }
 
+std::string from_hex(const std::string& digits) {
+  std::string bytes;
+  for (size_t i = 0; i < digits.size(); i += 2) bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+  return bytes;
+}
+
+TEST(SentencepieceTokenizer, GivesTheLibrarysIdsAndTexts) {
+  const nlohmann::json cases = parse_json(io::test::read_raw(kFolder / "sentencepiece.json"), "sentencepiece.json");
+  const auto tokenizer = make_tokenizer(kFolder / "sentencepiece.model");
+  ASSERT_GE(cases["texts"].size(), 30u);
+  for (size_t i = 0; i < cases["texts"].size(); ++i) {
+    const std::string text = from_hex(cases["texts"][i]);
+    SCOPED_TRACE(text);
+    const Ids expected = cases["ids"][i].get<Ids>();
+    EXPECT_EQ(tokenizer->encode(text), expected);
+    Ids with_bos = expected;
+    with_bos.insert(with_bos.begin(), 1);
+    EXPECT_EQ(tokenizer->encode_with_special(text), with_bos);
+    EXPECT_EQ(tokenizer->decode(expected), cases["decoded"][i].get<std::string>());
+  }
+  EXPECT_EQ(tokenizer->vocab_size(), 360);
+  EXPECT_EQ(tokenizer->bos(), 1);
+  EXPECT_EQ(tokenizer->eos(), 2);
+  EXPECT_TRUE(tokenizer->vocabulary().add_prefix_space);
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, GoldenTokenizer, testing::ValuesIn(names()), [](const auto& p) {
   std::string name = p.param;
   std::replace(name.begin(), name.end(), '-', '_');

@@ -3,7 +3,8 @@
 
     python3 tests/interop/tokenizer_ids.py PROGRAM [--data ../shared/data/text] [--only NAME]
 
-Needs the PyPI packages tokenizers, sentencepiece and protobuf. Trains every tokenizer on the spot, writes text in many
+Needs the PyPI packages tokenizers and sentencepiece, the latter in the version that PROGRAM links (Debian 12: 0.1.97): versions
+choose differently among segmentations of equal score in unigram models. Trains every tokenizer on the spot, writes text in many
 scripts and runs PROGRAM on it: each corpus is one document, so places where the program cuts a long text are compared
 too. Prints counts; exit 1 on any difference.
 """

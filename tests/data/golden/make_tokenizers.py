@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Writes tests/data/golden/tokenizers/: small tokenizers and what Hugging Face's library makes of hostile texts.
 
-    python3 tests/data/golden/make_tokenizers.py        (tokenizers 0.23.3)
+    python3 tests/data/golden/make_tokenizers.py        (tokenizers 0.23.3, sentencepiece 0.1.97)
 
 NAME.json is a tokenizer that the library trained and wrote; cases.json holds for each the texts with their ids without
-and with the template, and the text that the ids decode to. The library is the only source of the numbers.
+and with the template, and the text that the ids decode to. sentencepiece.model and sentencepiece.json are the same of a BPE model of
+sentencepiece. The libraries are the only source of the numbers.
 """
+import io
 import json
 import pathlib
 import sys
@@ -37,6 +39,23 @@ def kinds():
         yield kind, [], decoder_of(kind[0])
 
 
+def sentencepiece_model():
+    """Bytes that are no text reach the library as Python reads them, and are kept in hexadecimal."""
+    import sentencepiece
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([line.rstrip("\n") for line in LINES]), model_writer=model, model_type="bpe", vocab_size=360,
+        byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False, split_digits=True,
+        allow_whitespace_only_pieces=True, minloglevel=2)
+    (OUT / "sentencepiece.model").write_bytes(model.getvalue())
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    texts = [text.encode() for text in TEXTS] + [b"caf\xc3", b"\xff\xfe a", b"\xe2\x82\n\xf0\x9f\x98 x", b"\xed\xa0\x80", b"\xe2\x28\xa1"]
+    ids = [processor.encode(text.decode(errors="replace")) for text in texts]
+    cases = {"library": f"sentencepiece {sentencepiece.__version__}", "texts": [text.hex() for text in texts], "ids": ids,
+             "decoded": [processor.decode(row) for row in ids]}
+    (OUT / "sentencepiece.json").write_text(json.dumps(cases, ensure_ascii=True, separators=(",", ":")) + "\n")
+
+
 def main():
     OUT.mkdir(exist_ok=True)
     cases = {"library": f"tokenizers {tokenizers.__version__}", "texts": TEXTS, "tokenizers": {}}
@@ -59,6 +78,7 @@ def main():
         cases["tokenizers"][name] = {
             "ids": ids, "with_template": [tokenizer.encode(text).ids for text in TEXTS],
             "decoded": [tokenizer.decode(row, skip_special_tokens=True) for row in ids]}
+    sentencepiece_model()
     (OUT / "cases.json").write_text(json.dumps(cases, ensure_ascii=True, separators=(",", ":")) + "\n")
 
 

@@ -4,6 +4,7 @@
 
 #include "detent/base/error.h"
 #include "detent/data/tokenizer/byte_spelling.h"
+#include "detent/data/tokenizer/utf8.h"
 #include "detent/io/bytes.h"
 
 namespace detent {
@@ -24,6 +25,8 @@ class SentencepieceTokenizer : public Tokenizer {
   }
 
   std::vector<int32_t> encode(std::string_view text) const override {
+    std::string valid;
+    if (!is_valid_utf8(text)) text = valid = replace_invalid_utf8(text);
     std::vector<int> ids;
     check(model_.Encode(text, &ids));
     return ids;
