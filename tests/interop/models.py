@@ -1,9 +1,10 @@
 """Models made on the spot with transformers, against the program: perplexity, and the way back.
 
 Started as `python3 tests/interop/models.py PROGRAM`, with torch, transformers and safetensors installed. For every family
-and choice: transformers saves a random model; `detent eval --json` must give its perplexity to 1e-4; a run of no steps from
-it must leave a checkpoint that transformers opens without a warning, every tensor bit-equal; and so must the export of a
-short quantized training, whose perplexity transformers must find again.
+and choice: transformers saves a random model (every second one in the spelling of transformers 4); `detent eval` must give
+its log-probabilities to 2e-4 and its perplexity to 1e-4; a run of no steps from it must leave a checkpoint that
+transformers opens without a warning, every tensor bit-equal; and so must the export of a short quantized training, whose
+perplexity transformers must find again.
 """
 import json
 import logging
@@ -19,6 +20,7 @@ import torch
 import transformers
 
 CONTEXT = 48
+CHOICES = [chr(c) for c in range(32, 127)]
 SHAPE = {"vocab_size": 300, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4,
          "num_key_value_heads": 2, "max_position_embeddings": 256, "bos_token_id": None, "eos_token_id": 256, "pad_token_id": None}
 
@@ -67,6 +69,18 @@ def make(family, options, dtype, folder):
     model.to(getattr(torch, dtype)).save_pretrained(folder, max_shard_size="100KB" if dtype == "bfloat16" else "5GB")
 
 
+def in_older_spelling(folder):
+    """As transformers 4 wrote it: rope_theta and rope_scaling beside each other, torch_dtype, no layer_types."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    rope = config.pop("rope_parameters")
+    config["rope_theta"], config["torch_dtype"] = rope.pop("rope_theta"), config.pop("dtype")
+    kind = rope["rope_type"]
+    config["rope_scaling"] = None if kind == "default" else rope if kind == "llama3" else {"type": kind, "factor": rope["factor"]}
+    config.pop("layer_types", None)
+    path.write_text(json.dumps(config))
+
+
 class Complaints(logging.Handler):
     """Everything that transformers has to say."""
 
@@ -96,6 +110,29 @@ def open_without_warning(folder):
     return model.eval()
 
 
+def forget_lengths(model):
+    """Under dynamic scaling it keeps the longest length it has seen in any call; each text is to count for itself."""
+    if "dynamic" in str(model.config.rope_parameters):
+        model.model.rotary_emb.__init__(config=model.config)
+
+
+@torch.no_grad()
+def log_probabilities_differ(folder, model, data):
+    """Largest difference over all printable characters after the text's beginnings, which `detent eval` scores as choices."""
+    lengths = [n for n in range(1, CONTEXT) if data[n - 1] not in b" \n"]  # white space at the end would join the choice
+    task, samples = folder.parent / "task.jsonl", folder.parent / "samples.jsonl"
+    task.write_text("".join(json.dumps({"context": data[:n].decode(), "choices": CHOICES, "answer": 0}) + "\n" for n in lengths))
+    detent("eval", folder, "--task", task, "--samples", samples)
+    worst = 0
+    for n, line in zip(lengths, samples.read_text().splitlines(), strict=True):
+        forget_lengths(model)
+        theirs = model(input_ids=torch.tensor([list(data[:n])])).logits[0, -1].log_softmax(-1)[[ord(c) for c in CHOICES]]
+        worst = max(worst, (torch.tensor(json.loads(line)["log_likelihoods"]) - theirs).abs().max().item())
+    if not worst <= 2e-4:
+        fail(f"{folder}: a log-probability is {worst} from transformers'")
+    return worst
+
+
 @torch.no_grad()
 def perplexity(model, data):
     """As `detent eval` counts without a BOS: consecutive windows, the first id of each not scored."""
@@ -104,10 +141,8 @@ def perplexity(model, data):
         ids = torch.tensor([list(data[begin:begin + CONTEXT])])
         if ids.shape[1] < 2:
             continue
-        if "dynamic" in str(model.config.rope_parameters):
-            # It remembers the longest length it has seen; each window is to count for itself.
-            model.model.rotary_emb.__init__(config=model.config)
-        logits = model(input_ids=ids).logits[0, :-1].double()
+        forget_lengths(model)
+        logits = model(input_ids=ids[:, :-1]).logits[0].double()  # as there, the last id is scored, not read
         nats -= logits.log_softmax(-1).gather(1, ids[0, 1:, None]).sum().item()
         count += ids.shape[1] - 1
     return math.exp(nats / count)
@@ -138,13 +173,16 @@ def expect_equal(folder, model, source):
             fail(f"{folder}: {name} is not bit-equal to the source's")
 
 
-def check(name, case, folder, text):
+def check(name, case, older, folder, text):
     source = folder / "source"
     make(*case, source)
+    if older:
+        in_older_spelling(source)
     theirs = transformers.AutoModelForCausalLM.from_pretrained(source, attn_implementation="eager", dtype=torch.float32).eval()
     fresh = training(folder / "none", source, text, 0)  # gives the byte tokenizer's files, too
     for file in fresh.glob("*token*"):
         (source / file.name).write_bytes(file.read_bytes())
+    worst = log_probabilities_differ(source, theirs, text.read_bytes())
     wrong = same_perplexity(name, evaluate(source, text), perplexity(theirs, text.read_bytes()))
 
     saved = open_without_warning(fresh)
@@ -161,7 +199,7 @@ def check(name, case, folder, text):
     if theirs.config.tie_word_embeddings and shipped.lm_head.weight.data_ptr() != shipped.model.embed_tokens.weight.data_ptr():
         fail(f"{name}: the head is no longer tied")
     same_perplexity(f"{name}, quantized", evaluate(run, text), perplexity(shipped, text.read_bytes()))
-    return wrong
+    return worst, wrong
 
 
 def main():
@@ -173,9 +211,11 @@ def main():
     with tempfile.TemporaryDirectory(prefix="detent interop ") as base:
         text = Path(base) / "text.txt"
         text.write_text("".join(choose.choice("abcdefghij \n.,") for _ in range(1500)))
-        for name, case in CASES.items():
-            wrong = check(name, case, Path(base) / name, text)
-            print(f"{name}: perplexity equal to {wrong:.1e}, saved and exported folders open without a warning, tensors bit-equal")
+        for i, (name, case) in enumerate(CASES.items()):
+            older = i % 2 == 1 and "layer_types" not in case[1]  # which the older spelling cannot say
+            worst, wrong = check(name, case, older, Path(base) / name, text)
+            print(f"{name}{' (older spelling)' if older else ''}: log-probabilities equal to {worst:.1e}, perplexity to {wrong:.1e}, "
+                  "saved and exported folders open without a warning, tensors bit-equal", flush=True)
     print(f"transformers {transformers.__version__}: {len(CASES)} models agree")
 
 

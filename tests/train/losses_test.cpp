@@ -43,9 +43,20 @@ Batch alone(const Tokens& tokens, TokenRange document) {
 
 double loss_of(CausalLm& model, const Batch& batch) { return summed_loss(model, batch).item<double>(); }
 
+// Trained on 6 positions: most documents here are longer, each by another length.
+DecoderConfig dynamic_config() {
+  DecoderConfig config = tiny_config();
+  config.max_position_embeddings = 6;
+  config.rope_scaling = {.type = RopeType::kDynamic, .factor = 4};
+  return config;
+}
+
+class PackedLossOf : public testing::TestWithParam<DecoderConfig> {};
+INSTANTIATE_TEST_SUITE_P(Rope, PackedLossOf, testing::Values(tiny_config(), dynamic_config()));
+
 // Reference: each document in a forward of its own.
-TEST(PackedLoss, IsTheMeanOverTheDocumentsAlone) {
-  CausalLm model(tiny_config(), 3);
+TEST_P(PackedLossOf, IsTheMeanOverTheDocumentsAlone) {
+  CausalLm model(GetParam(), 3);
   for (const std::vector<TokenRange>& scored : {std::vector<TokenRange>{}, {{3, 6}, {12, 14}, {20, 21}, {40, 41}}}) {
     const auto tokens = documents({9, 5, 12, 3, 20, 2, 7}, scored);
     double sum = 0;

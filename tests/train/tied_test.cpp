@@ -99,6 +99,24 @@ TEST(TiedHead, SurvivesTrainingSavingAndLoading) {
   }
 }
 
+struct CountingRule : nn::ValueRule {
+  int count = 0;
+  at::Tensor value(const at::Tensor& w) override { return ++count, w * 2; }
+};
+
+TEST(TiedHead, TableIsComputedOnceInAForward) {
+  CausalLm model(tied_config(), 5);
+  const auto rule = std::make_shared<CountingRule>();
+  *model.slots().front().value_rule = rule;
+  const at::Tensor ids = at::arange(6, at::kLong).unsqueeze(0);
+  model.logits(ids);
+  EXPECT_EQ(rule->count, 1);
+  const at::NoGradGuard guard;
+  nn::KvCache cache;
+  model.next_logits(ids, cache);
+  EXPECT_EQ(rule->count, 2);
+}
+
 // Both uses of the table leave their share in its gradient, through the quantizer too.
 TEST(TiedHead, GradientHasBothShares) {
   Tied tied("{weights: {grid: int, bits: 4, group: 32, scale: absmax}, skip: []}");

@@ -29,6 +29,10 @@ Action add_tokenize(CLI::App& app);
 // One JSON document on stdout, nothing else there.
 void print_json(const nlohmann::json& document);
 
+// What a MODEL argument may be, for --help.
+inline constexpr const char* kModelHelp =
+    "run directory, checkpoint, Hugging Face folder, GGUF file or llama2.c checkpoint";
+
 // For an option's check(): CLI11's ranges let "nan" through.
 std::string finite(const std::string& text);
 

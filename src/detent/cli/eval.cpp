@@ -37,7 +37,7 @@ struct Subject {
 };
 
 Subject open_subject(const Arguments& arguments, std::optional<int64_t> default_context) {
-  Subject subject{inference_model(load_model_any(arguments.model)),
+  Subject subject{inference_model(load_model_any(arguments.model, Codes::kDropped)),
                   load_model_tokenizer(resolve_model(arguments.model))};
   const int64_t limit = subject.inference.model->config().context_limit();
   subject.context = arguments.context.value_or(default_context.value_or(limit));
@@ -153,7 +153,7 @@ void add_text_options(CLI::App& app, Arguments& a, CLI::Option* task) {
 
 Action add_eval(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
-  app.add_option("MODEL", a->model, "run directory, checkpoint, Hugging Face folder or GGUF file")->required();
+  app.add_option("MODEL", a->model, kModelHelp)->required();
   CLI::Option* data = app.add_option("--data", a->files, "text: .txt, .jsonl, each also .zst; folders of .txt and .py");
   CLI::Option* task =
       app.add_option("--task", a->task,

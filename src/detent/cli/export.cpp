@@ -33,7 +33,7 @@ int run(const Arguments& arguments) {
 
 Action add_export(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
-  app.add_option("MODEL", a->model, "run directory, checkpoint or Hugging Face folder")->required();
+  app.add_option("MODEL", a->model, kModelHelp)->required();
   app.add_option("--to", a->target, "target: `detent methods --targets` lists them")->required();
   app.add_option("--out", a->out, "file or folder to write")->required();
   app.add_flag("--from-float", a->from_float, "round to the target's grid without training, for comparison");

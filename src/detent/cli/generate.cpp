@@ -48,7 +48,7 @@ void print_summary(const Generated& made, size_t prompt) {
 
 int run(const Arguments& arguments) {
   const fs::path path = resolve_model(arguments.model);
-  const ShippedModel shipped = load_model_any(path);
+  const ShippedModel shipped = load_model_any(path, Codes::kDropped);
   InferenceModel inference = inference_model(shipped);
   const auto tokenizer = load_model_tokenizer(path);
   GenerateOptions options = arguments.options;
@@ -89,7 +89,7 @@ int run(const Arguments& arguments) {
 
 Action add_generate(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
-  app.add_option("MODEL", a->model, "run directory, checkpoint, Hugging Face folder or GGUF file")->required();
+  app.add_option("MODEL", a->model, kModelHelp)->required();
   app.add_option("--prompt", a->prompt, "text to go on from")->required();
   app.add_option("--tokens", a->options.tokens, "at most this many")
       ->check(CLI::Range(0, 1 << 20))

@@ -27,7 +27,9 @@ int run(const Arguments& arguments) {
 
 Action add_inspect(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
-  app.add_option("PATH", a->path, "safetensors, GGUF, Hugging Face folder, run or checkpoint")->required();
+  app.add_option("PATH", a->path,
+                 "safetensors or GGUF file, llama2.c checkpoint, Hugging Face folder, run or checkpoint")
+      ->required();
   app.add_option("--tensor", a->tensor, "only this tensor");
   app.add_flag("--json", a->json, "print JSON");
   app.footer("Example:\n  detent inspect model-q4_0.gguf");

@@ -4,6 +4,7 @@
 #include "detent/base/error.h"
 #include "detent/base/progress.h"
 #include "detent/cli/commands.h"
+#include "detent/import/model_path.h"
 #include "detent/train/memory.h"
 #include "detent/train/run_data.h"
 #include "detent/train/trainer.h"
@@ -23,7 +24,7 @@ int dry_run(const TrainConfig& config, bool json) {
   Session::check(config);
   std::optional<DataSummary> data;  // where it shows more than the first step would
   if (config.train.steps > 0 && is_packed(config.data))
-    data = summarize_training_data(config, *make_tokenizer(config.data.tokenizer), json);
+    data = summarize_training_data(config, *open_tokenizer(config.data.tokenizer), json);
   if (json) {
     nlohmann::json document = {{"parameters", memory.parameters},
                                {"steps", config.train.steps},

@@ -26,7 +26,9 @@ struct DataOptions {
             "files to train on: .txt, .jsonl, each also .zst; a * in the file name; folders of .txt and .py; or one "
             "folder of detent tokenize");
     v.field("valid", valid, "files for the validation loss, in the same forms");
-    v.field("tokenizer", tokenizer, "bytes, or the path of a tokenizer.json, a tokenizer.model or a model folder");
+    v.field(
+        "tokenizer", tokenizer,
+        "bytes, or the path of a tokenizer.json, a tokenizer.model or a model; default: that of model.from, or bytes");
     v.field("sequence_length", sequence_length, "tokens of a training window", Range{1, 1 << 20});
     v.field("field", field, "the key of a jsonl line that holds the text");
     v.field("format", format,

@@ -142,6 +142,12 @@ Batch EvalWindows::batch(int64_t first, int64_t count) const {
   return batch;
 }
 
+int64_t EvalWindows::equal_length(int64_t first, int64_t most) const {
+  int64_t count = 0;
+  while (count < most && first + count < size() && windows_[first + count].ids() == windows_[first].ids()) ++count;
+  return count;
+}
+
 EvalWindows EvalWindows::spread(int64_t n) const {
   EvalWindows chosen = *this;
   if (n >= size()) return chosen;

@@ -22,6 +22,7 @@ class EvalWindows {
   // Documents as text.
   EvalWindows(const std::vector<std::string>& documents, const Tokenizer& tokenizer, const EvalOptions& options);
 
+  const EvalOptions& options() const { return options_; }
   int64_t size() const { return static_cast<int64_t>(windows_.size()); }
   int64_t dropped() const { return dropped_; }          // windows left out by the convention
   int64_t dropped_ids() const { return dropped_ids_; }  // ids of text in them
@@ -33,6 +34,8 @@ class EvalWindows {
 
   // Windows first .. first + count (clipped at the end) in order; columns is the longest window less one.
   Batch batch(int64_t first, int64_t count) const;
+  // How many of these windows, `most` or fewer, are as long as the first of them.
+  int64_t equal_length(int64_t first, int64_t most) const;
   // n of the windows (all when there are fewer), evenly spread over the documents: the middles of n equal shares.
   EvalWindows spread(int64_t n) const;
   // The same windows, the longest first: batches of them hold little padding.

@@ -55,6 +55,8 @@ void Loader::fill(Batch& batch, int64_t row, int64_t window) const {
                    column);
     column += piece.length;
   }
+  // What is left belongs to no document, so that the last one is as long as it is.
+  if (options_.packing == Packing::kDocuments && column < batch.columns) batch.start_segment(row, column, number);
 }
 
 void Loader::seek(Cursor cursor) {

@@ -68,9 +68,9 @@ std::optional<TokenizerParts> read_tokenizer(const fs::path& source, const fs::p
     if (!given.empty()) fail("--tokenizer has no effect: {} is a GGUF file, which holds its own", source.string());
     return read_gguf_tokenizer(io::GgufReader(source), source.string());
   }
-  const fs::path path = given.empty() ? source.parent_path() / "tokenizer.bin" : given;
-  if (given.empty() && !fs::exists(path)) return std::nullopt;
-  return read_llama2c_tokenizer(path, config.vocab_size);
+  const auto path = given.empty() ? llama2c_tokenizer_beside(source) : given;
+  if (!path) return std::nullopt;
+  return read_llama2c_tokenizer(*path, config.vocab_size);
 }
 
 void write_json(const fs::path& path, const json& document) {

@@ -97,29 +97,9 @@ bool is_byte_tokenizer(const Vocabulary& vocabulary) {
          vocabulary.tokens.size() >= bytes.size() && std::equal(bytes.begin(), bytes.end(), vocabulary.tokens.begin());
 }
 
-// What a tokenizer reads from files lives as long as it does, wherever they go.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "detent-tokenizer-XXXXXX").string();
-    if (!::mkdtemp(name.data())) fail_machine("cannot make a folder beside {}", name);
-    path_ = name;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 std::unique_ptr<Tokenizer> tokenizer_of(const TokenizerParts& parts, const std::string& source) {
   if (is_byte_tokenizer(parts.vocabulary)) return byte_tokenizer();
-  const ScratchFolder folder;
-  write_tokenizer_files(parts, folder.path(), source);
-  return load_tokenizer(folder.path().string());
+  return tokenizer_of_parts(parts, source);
 }
 
 // Texts that ways of normalizing, cutting and merging tell apart. None begins with a space: before it, llama.cpp puts

@@ -10,9 +10,11 @@
 
 namespace detent {
 
+namespace fs = std::filesystem;
+
 namespace {
 
-constexpr int32_t kUnknown = 0, kBos = 1, kEos = 2, kFirstByte = 3, kFirstText = kFirstByte + 256;
+constexpr int32_t kUnknown = 0, kFirstByte = 3, kFirstText = kFirstByte + 256;
 
 // The spellings of tokenizer.py, which sentencepiece has without the line feeds.
 std::string expected_start(int32_t id) {
@@ -46,10 +48,10 @@ void check_every_token_is_made(const Vocabulary& vocabulary, const std::string& 
 
 }  // namespace
 
-TokenizerParts read_llama2c_tokenizer(const std::filesystem::path& path, int64_t vocab_size) {
+TokenizerParts read_llama2c_tokenizer(const fs::path& path, int64_t vocab_size) {
   const io::MappedFile file(path);
   const io::Llama2cVocabulary read = io::parse_llama2c_tokenizer(file.bytes(), vocab_size, path.string());
-  TokenizerParts parts{.bos = kBos, .eos = kEos, .add_bos = true};
+  TokenizerParts parts{.bos = kLlama2cBos, .eos = kLlama2cEos, .add_bos = true};
   Vocabulary& vocabulary = parts.vocabulary;
   vocabulary.kind = VocabularyKind::kSentencepiece;
   vocabulary.scores = read.scores;
@@ -68,6 +70,29 @@ TokenizerParts read_llama2c_tokenizer(const std::filesystem::path& path, int64_t
   }
   check_every_token_is_made(vocabulary, path.string());
   return parts;
+}
+
+namespace {
+int64_t vocab_size_of(const fs::path& checkpoint) {
+  const io::MappedFile file(checkpoint);
+  return io::parse_llama2c(file.bytes(), checkpoint.string()).shape.vocab_size;
+}
+}  // namespace
+
+std::optional<fs::path> llama2c_tokenizer_beside(const fs::path& checkpoint) {
+  for (const std::string& name : {std::string("tokenizer.bin"), fmt::format("tok{}.bin", vocab_size_of(checkpoint))})
+    if (const fs::path path = checkpoint.parent_path() / name; fs::exists(path)) return path;
+  return std::nullopt;
+}
+
+std::unique_ptr<Tokenizer> tokenizer_beside_llama2c(const fs::path& checkpoint) {
+  const auto path = llama2c_tokenizer_beside(checkpoint);
+  if (!path)
+    fail(
+        "{}: no tokenizer.bin lies beside this llama2.c checkpoint; put it there, or make a model folder with `detent "
+        "convert {} --tokenizer FILE --out DIR`",
+        checkpoint.string(), checkpoint.string());
+  return tokenizer_of_parts(read_llama2c_tokenizer(*path, vocab_size_of(checkpoint)), path->string());
 }
 
 }  // namespace detent

@@ -3,6 +3,7 @@
 #include "detent/base/error.h"
 #include "detent/import/gguf_decode.h"
 #include "detent/import/gguf_llama.h"
+#include "detent/import/llama2c_tokenizer.h"
 #include "detent/import/weight_files.h"
 #include "detent/io/llama2c.h"
 #include "detent/io/mapped_file.h"
@@ -69,7 +70,12 @@ class Llama2cWeights : public WeightFile {
     return decode_tensor(content_.tensors[index].bytes, *io::find_ggml_type("F32"), tensor.shape,
                          gguf_row_order(tensor.name, config_));
   }
-  std::optional<nlohmann::json> config() const override { return to_json(config_); }
+  std::optional<nlohmann::json> config() const override {
+    nlohmann::json config = to_json(config_);
+    config["bos_token_id"] = kLlama2cBos;
+    config["eos_token_id"] = {kLlama2cBos, kLlama2cEos};
+    return config;
+  }
 
  private:
   static std::string stored_name(const io::Llama2cTensor& tensor) {

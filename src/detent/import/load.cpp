@@ -11,8 +11,9 @@ namespace detent {
 
 namespace fs = std::filesystem;
 
-ShippedModel load_gguf(const fs::path& path) {
-  if (!is_gguf(path)) fail("{} is not a GGUF file", path.string());
+namespace {
+
+ShippedModel load_model_file(const fs::path& path) {
   const auto file = open_weight_file(path);
   ShippedModel model;
   model.folder = path.string();
@@ -25,12 +26,19 @@ ShippedModel load_gguf(const fs::path& path) {
   return model;
 }
 
-ShippedModel load_model_any(const fs::path& path) {
+}  // namespace
+
+ShippedModel load_model_any(const fs::path& path, Codes codes) {
   const fs::path model = resolve_model(path);
-  if (is_gguf(model)) return load_gguf(model);
+  if (is_model_file(model)) return load_model_file(model);
   check_files(model.string());
   open_model(model);  // finds what is wrong before any weight is read
-  return load_shipped(model.string());
+  return read_shipped(model.string(), codes);
+}
+
+DecoderConfig read_model_config(const fs::path& path) {
+  if (!is_model_file(path)) return read_decoder_config(path);
+  return decoder_config_from_json(open_weight_file(path)->config().value(), path.string());
 }
 
 }  // namespace detent

@@ -240,4 +240,32 @@ void write_tokenizer_files(const TokenizerParts& parts, const std::filesystem::p
   write_json(folder / "special_tokens_map.json", named_specials(parts));
 }
 
+namespace {
+
+// What a tokenizer reads from files lives as long as it does, wherever they go.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "detent-tokenizer-XXXXXX").string();
+    if (!::mkdtemp(name.data())) fail_machine("cannot make a folder beside {}", name);
+    path_ = name;
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> tokenizer_of_parts(const TokenizerParts& parts, const std::string& source) {
+  const ScratchFolder folder;
+  write_tokenizer_files(parts, folder.path(), source);
+  return load_tokenizer(folder.path().string());
+}
+
 }  // namespace detent

@@ -68,7 +68,7 @@ at::Tensor CausalLm::attention(size_t layer, const at::Tensor& x, const Pass& pa
   };
   const auto rotated = [&](const at::Tensor& projected, const nn::RmsNorm& norm) {
     const at::Tensor each = config_.qk_norm ? norm.forward(heads(projected)) : heads(projected);
-    return rope_.apply(each.transpose(1, 2), pass.first, pass.length);
+    return nn::rotate(each.transpose(1, 2), pass.rotation);
   };
   const at::Tensor q = rotated(block.q.forward(x), block.q_norm);
   at::Tensor k = rotated(block.k.forward(x), block.k_norm), v = heads(block.v.forward(x)).transpose(1, 2);
@@ -88,38 +88,42 @@ at::Tensor CausalLm::through_blocks(at::Tensor x, const Pass& pass) {
 }
 
 namespace {
-int64_t longest_document(const at::Tensor& ids, const at::Tensor& segments) {
-  if (!segments.defined()) return ids.size(1);
-  return segments.unsqueeze(2).eq(segments.unsqueeze(1)).sum(2).max().item<int64_t>();
+// Of the document that each position belongs to: int64 [B, T].
+at::Tensor document_lengths(const at::Tensor& segments) {
+  return segments.unsqueeze(2).eq(segments.unsqueeze(1)).sum(2);
 }
 }  // namespace
 
-at::Tensor CausalLm::hidden_states(const at::Tensor& ids, const at::Tensor& segments) {
+Hidden CausalLm::hidden_states(const at::Tensor& ids, const at::Tensor& segments) {
   const int64_t count = ids.size(1);
   Pass pass;
-  pass.length = count;
-  if (rope_.depends_on(count)) pass.length = longest_document(ids, segments);
+  pass.rotation = segments.defined() && rope_.depends_on(count) ? rope_.of_documents(document_lengths(segments))
+                                                                : rope_.of_context(0, count);
   pass.full = nn::attention_mask(0, count, 0, segments);
   pass.sliding = nn::attention_mask(0, count, config_.sliding_window, segments);
-  return final_norm_.forward(through_blocks(at::embedding(embedding_.value(), ids), pass));
+  const at::Tensor table = embedding_.value();  // once: its rule may quantize it
+  const at::Tensor states = final_norm_.forward(through_blocks(at::embedding(table, ids), pass));
+  return {states, config_.tie_word_embeddings ? table : at::Tensor()};
 }
 
-at::Tensor CausalLm::output_layer(const at::Tensor& states) {
-  return config_.tie_word_embeddings ? at::linear(states, embedding_.value()) : head_.forward(states);
+at::Tensor CausalLm::output_layer(const at::Tensor& states, const at::Tensor& table) {
+  return config_.tie_word_embeddings ? at::linear(states, table) : head_.forward(states);
 }
 
 at::Tensor CausalLm::logits(const at::Tensor& ids, const at::Tensor& segments) {
-  return output_layer(hidden_states(ids, segments));
+  const Hidden hidden = hidden_states(ids, segments);
+  return output_layer(hidden.states, hidden.table);
 }
 
 at::Tensor CausalLm::next_logits(const at::Tensor& ids, nn::KvCache& cache) {
   const at::NoGradGuard guard;
   const int64_t count = ids.size(1), first = cache.length();
-  const Pass pass{first, first + count, nn::attention_mask(first, count, 0, {}),
+  const Pass pass{rope_.of_context(first, count), nn::attention_mask(first, count, 0, {}),
                   nn::attention_mask(first, count, config_.sliding_window, {}), &cache};
-  const at::Tensor x = through_blocks(at::embedding(embedding_.value(), ids), pass);
+  const at::Tensor table = embedding_.value();
+  const at::Tensor x = through_blocks(at::embedding(table, ids), pass);
   cache.advance(count);
-  return output_layer(final_norm_.forward(x.select(1, count - 1)));
+  return output_layer(final_norm_.forward(x.select(1, count - 1)), table);
 }
 
 }  // namespace detent

@@ -11,6 +11,12 @@
 
 namespace detent {
 
+// What the blocks make of ids, and what the output layer needs besides: the table it shares with the embedding, if the
+// head is tied, as it stood in the same forward.
+struct Hidden {
+  at::Tensor states, table;
+};
+
 class CausalLm {
  public:
   // Parameters undefined, to be filled through slots().
@@ -19,17 +25,17 @@ class CausalLm {
   CausalLm(const DecoderConfig& config, uint64_t seed);
 
   // ids int64 [B, T] -> float32 [B, T, vocab]. `segments`, int64 [B, T], holds the document number of each position:
-  // attention does not cross documents. Undefined: each row is one document. Positions count through a row, because
-  // rotary embedding sees only their differences; under dynamic scaling the length that counts is that of the longest
-  // document, as if positions began anew in each.
+  // attention does not cross documents, and each has the logits that it has alone. Undefined: each row is one document.
   at::Tensor logits(const at::Tensor& ids, const at::Tensor& segments = {});
   // The two halves of it: states [B, T, hidden] after the last norm, and the output layer, [..., hidden] ->
   // [..., vocab], for those of them that are wanted.
-  at::Tensor hidden_states(const at::Tensor& ids, const at::Tensor& segments = {});
-  at::Tensor output_layer(const at::Tensor& states);
+  Hidden hidden_states(const at::Tensor& ids, const at::Tensor& segments = {});
+  at::Tensor output_layer(const at::Tensor& states, const at::Tensor& table);
   // Logits [B, vocab] of what follows ids [B, T] when they come after those that the cache has seen; without gradients.
   // The same as the last position of logits() over all of them, which needs can_extend() of the whole length.
   at::Tensor next_logits(const at::Tensor& ids, nn::KvCache& cache);
+  // Whether ids may be added to a shorter text, behind it, up to this length, without changing what it gives: by
+  // generation, or as padding of a row. Not under dynamic rotary scaling beyond the trained length.
   bool can_extend(int64_t length) const { return !rope_.depends_on(length); }
   std::vector<nn::Slot> slots();  // every parameter once, in the order of parameters(config); a tied head has none
   const DecoderConfig& config() const { return config_; }
@@ -41,8 +47,8 @@ class CausalLm {
   };
   // What the layers of one forward share.
   struct Pass {
-    int64_t first = 0, length = 0;  // position of the first id; length of the longest document
-    at::Tensor full, sliding;       // masks
+    nn::Rotation rotation;
+    at::Tensor full, sliding;  // masks
     nn::KvCache* cache = nullptr;
   };
   at::Tensor attention(size_t layer, const at::Tensor& x, const Pass& pass);

@@ -25,6 +25,10 @@ at::Tensor llama3(const at::Tensor& frequency, const RopeScaling& s) {
   return at::where((wavelength < shortest).logical_or(wavelength > longest), scaled, between);
 }
 
+at::Tensor positions(int64_t count) { return at::arange(count, at::kFloat); }
+
+Rotation rotation_of(const at::Tensor& angle) { return {angle.cos(), angle.sin()}; }
+
 }  // namespace
 
 Rope::Rope(const DecoderConfig& config)
@@ -54,20 +58,28 @@ at::Tensor Rope::frequencies(int64_t length) const {
   return inverse_powers(theta_, head_size_);
 }
 
-void Rope::extend(int64_t positions, int64_t length) {
-  const at::Tensor angle = at::outer(at::arange(positions, at::kFloat), frequencies(length));
-  cos_ = angle.cos();
-  sin_ = angle.sin();
-  table_length_ = length;
+Rotation Rope::of_context(int64_t first, int64_t count) {
+  const int64_t length = first + count;
+  if (depends_on(length)) return rotation_of(at::outer(positions(length), frequencies(length)).narrow(0, first, count));
+  if (const int64_t known = table_.cos.defined() ? table_.cos.size(0) : 0; known < length)
+    table_ = rotation_of(at::outer(positions(std::max(length, 2 * known)), frequencies(length)));
+  return {table_.cos.narrow(0, first, count), table_.sin.narrow(0, first, count)};
 }
 
-at::Tensor Rope::apply(const at::Tensor& x, int64_t first, int64_t length) {
-  const int64_t count = x.size(2), half = head_size_ / 2, needed = first + count;
-  const bool stale = (depends_on(length) || depends_on(table_length_)) && table_length_ != length;
-  if (!cos_.defined() || cos_.size(0) < needed || stale) extend(needed, length);
-  const at::Tensor cos = cos_.narrow(0, first, count), sin = sin_.narrow(0, first, count);
+Rotation Rope::of_documents(const at::Tensor& lengths) {
+  const int64_t count = lengths.size(1);
+  if (!depends_on(count)) return of_context(0, count);
+  const auto [distinct, which] = at::_unique(lengths, /*sorted=*/true, /*return_inverse=*/true);
+  std::vector<at::Tensor> each;
+  for (int64_t i = 0; i < distinct.numel(); ++i) each.push_back(frequencies(distinct[i].item<int64_t>()));
+  const at::Tensor frequency = at::stack(each).index_select(0, which.view(-1)).view({lengths.size(0), 1, count, -1});
+  return rotation_of(positions(count).unsqueeze(1) * frequency);
+}
+
+at::Tensor rotate(const at::Tensor& x, const Rotation& rotation) {
+  const int64_t half = x.size(3) / 2;
   const at::Tensor left = x.narrow(3, 0, half), right = x.narrow(3, half, half);
-  return at::cat({left * cos - right * sin, right * cos + left * sin}, 3);
+  return at::cat({left * rotation.cos - right * rotation.sin, right * rotation.cos + left * rotation.sin}, 3);
 }
 
 }  // namespace detent::nn

@@ -8,26 +8,34 @@
 
 namespace detent::nn {
 
+// By which angles the positions of one forward are rotated: float32 [T, head_size / 2], or [B, 1, T, head_size / 2]
+// where rows differ.
+struct Rotation {
+  at::Tensor cos, sin;
+};
+// x [B, heads, T, head_size]
+at::Tensor rotate(const at::Tensor& x, const Rotation& rotation);
+
 class Rope {
  public:
   explicit Rope(const DecoderConfig& config);
 
-  // x [B, heads, T, head_size] at positions first .. first + T - 1. `length` is the length of the longest document,
-  // which matters to dynamic scaling alone: beyond max_position_embeddings its frequencies depend on it.
-  at::Tensor apply(const at::Tensor& x, int64_t first, int64_t length);
-  // Whether a context of this length is rotated by other angles than its beginning alone would be: keys that were
-  // rotated before cannot be used again then.
+  // Of the last `count` positions of a context of first + count.
+  Rotation of_context(int64_t first, int64_t count);
+  // Of rows of several documents, each rotated as it would be alone; lengths int64 [B, T]: of the document that a
+  // position belongs to. Positions count through a row, because only their differences show.
+  Rotation of_documents(const at::Tensor& lengths);
+  // Whether a context of this length is rotated by other angles than its beginning alone would be, as it is under
+  // dynamic scaling beyond max_position_embeddings: keys that were rotated before cannot be used again then.
   bool depends_on(int64_t length) const;
   // Of a context of this length: float32 [head_size / 2].
   at::Tensor frequencies(int64_t length) const;
 
  private:
-  void extend(int64_t positions, int64_t length);
   int64_t head_size_, trained_length_;
   double theta_;
   RopeScaling scaling_;
-  int64_t table_length_ = 0;  // the length whose frequencies the tables hold, under dynamic scaling
-  at::Tensor cos_, sin_;      // [positions, head_size / 2]
+  Rotation table_;  // of as many positions as were asked for, where angles do not depend on the length
 };
 
 }  // namespace detent::nn

@@ -31,13 +31,15 @@ json read_json(const fs::path& path) {
   return parse_json(io::as_text(io::MappedFile(path).bytes()), path.string());
 }
 
-ShippedTensor ship(const std::string& name, const at::Tensor& latent, const ShippedModel& model) {
+ShippedTensor ship(const std::string& name, const at::Tensor& latent, const ShippedModel& model, Codes codes) {
   const auto layer = model.record.layers.find(name);
   if (layer == model.record.layers.end() || !layer->second.weight)
     return {stored_value(latent, model.record.unquantized), std::nullopt};
   const QuantSpec& spec = *layer->second.weight;
   const bool learned = spec.scale_rule == ScaleRule::kLearned;
-  const Quantized quantized = quantize(latent, spec, learned ? model.learned.at(name + ".scale") : at::Tensor());
+  const at::Tensor scales = learned ? model.learned.at(name + ".scale") : at::Tensor();
+  if (codes == Codes::kDropped) return {quantized_value(latent, spec, scales), std::nullopt};
+  const Quantized quantized = quantize(latent, spec, scales);
   return {dequantize(quantized), quantized};
 }
 
@@ -93,8 +95,12 @@ QuantizationRecord record_from_json(const json& value) {
   }
 }
 
-ShippedModel load_shipped(const std::string& folder) {
+ShippedModel load_shipped(const std::string& folder, Codes codes) {
   check_files(folder);
+  return read_shipped(folder, codes);
+}
+
+ShippedModel read_shipped_record(const std::string& folder) {
   ShippedModel model;
   model.folder = folder;
   model.config = read_json(fs::path(folder) / "config.json");
@@ -102,14 +108,19 @@ ShippedModel load_shipped(const std::string& folder) {
     model.record = record_from_json(read_json(fs::path(folder) / "quantization.json"));
   if (fs::exists(fs::path(folder) / "quantization.safetensors"))
     model.learned = read_float_tensors(fs::path(folder) / "quantization.safetensors");
+  check_record(model, io::SafetensorsReader(folder));
+  return model;
+}
+
+ShippedModel read_shipped(const std::string& folder, Codes codes) {
+  ShippedModel model = read_shipped_record(folder);
   const io::SafetensorsReader latent(folder);
-  check_record(model, latent);
   const bool tied = model.config.is_object() && model.config.value("tie_word_embeddings", json()) == true;
   for (const io::TensorView& view : latent.tensors()) {  // one latent tensor in memory at a time
     if (is_redundant(view.name, tied)) continue;
     const at::Tensor tensor = read_float_tensor(latent, view);
     check_finite(tensor, view.name, folder);
-    const ShippedTensor& shipped = model.tensors[view.name] = ship(view.name, tensor, model);
+    const ShippedTensor& shipped = model.tensors[view.name] = ship(view.name, tensor, model, codes);
     check_finite(shipped.value, view.name, folder);  // a finite weight may overflow the type it is stored as
   }
   return model;

@@ -53,12 +53,15 @@ std::vector<Request> make_requests(const Task& task, const Tokenizer& tokenizer,
   return requests;
 }
 
-// Scores requests first .. until batch_size different inputs are read or none is left; returns the one after.
+// Scores requests first .. until batch_size different inputs are read or none is left, or one that padding would
+// change; returns the one after.
 size_t score_batch(CausalLm& model, const std::vector<Request>& requests, size_t first, int64_t batch_size,
                    int32_t padding, std::vector<Answer>& answers) {
   std::vector<size_t> row_of;
   size_t end = first;
+  const bool pads = model.can_extend(static_cast<int64_t>(requests[first].inputs.size()));
   for (size_t rows = 0; end < requests.size(); ++end) {
+    if (!pads && requests[end].inputs.size() != requests[first].inputs.size()) break;
     const bool repeated = end > first && requests[end].inputs == requests[end - 1].inputs;
     if (!repeated && rows == static_cast<size_t>(batch_size)) break;
     rows += !repeated;

@@ -4,6 +4,7 @@
 
 #include "detent/base/error.h"
 #include "detent/base/key_error.h"
+#include "detent/import/model_path.h"
 
 namespace detent {
 
@@ -121,6 +122,14 @@ void check_model(const Node& root, const TrainConfig& config) {
       fail("{}: model.{} has no effect: the shape comes from model.from; drop one of them", value.where(), key);
 }
 
+// Fine-tuning goes on with the model's own tokenizer, if it has one.
+void default_tokenizer(const Node& root, TrainConfig& config) {
+  const Node* data = root.find("data");
+  if (config.model.from.empty() || (data && data->find("tokenizer"))) return;
+  const std::filesystem::path model = resolve_model(config.model.from);
+  if (has_tokenizer(model)) config.data.tokenizer = model.string();
+}
+
 // The resolved config names defaults of the other optimizer too; reading it back must not call those useless.
 void drop_unused(TrainConfig& config, Node& node) {
   const auto drop = [&](const char* block, const char* key) {
@@ -150,6 +159,7 @@ TrainConfig checked_config(Node& node) {
   TrainConfig config;
   read_options(node, config);
   check_model(node, config);
+  default_tokenizer(node, config);
   check_data(node, config.data);
   check_optimizer(node, config);
   check_methods(node, config);

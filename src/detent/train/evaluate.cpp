@@ -45,17 +45,39 @@ void count_documents(Evaluation& evaluation, const std::vector<std::string>& doc
   evaluation.bits_per_byte = nats / std::numbers::ln2 / static_cast<double>(std::max<int64_t>(1, evaluation.bytes));
 }
 
+namespace {
+
+void check_not_empty(const EvalWindows& windows) {
+  if (windows.size() > 0) return;
+  if (windows.options().convention == Convention::kGptq && windows.dropped_ids() > 0)
+    fail(
+        "the evaluation data holds {} tokens, and convention gptq counts only whole windows of {}; lower the context "
+        "or give it more text",
+        windows.dropped_ids(), windows.options().context);
+  fail("the evaluation data holds no window of two tokens; give it more text");
+}
+
+// As many windows as asked for, but no padding where it would change what the model makes of a shorter one.
+Batch next_batch(const CausalLm& model, const EvalWindows& windows, int64_t first, int64_t batch_size) {
+  Batch batch = windows.batch(first, batch_size);
+  if (model.can_extend(batch.columns)) return batch;
+  return windows.batch(first, windows.equal_length(first, batch_size));
+}
+
+}  // namespace
+
 Evaluation evaluate(CausalLm& model, const EvalWindows& given, int64_t batch_size, const EvalProgress& progress) {
-  if (given.size() == 0) fail("the evaluation data holds no window of two tokens; give it more text");
+  check_not_empty(given);
   const EvalWindows windows = given.by_length();
   const at::NoGradGuard guard;
   Evaluation result;
   double nats = 0;
-  for (int64_t first = 0; first < windows.size(); first += batch_size) {
-    const Batch batch = windows.batch(first, batch_size);
+  for (int64_t first = 0; first < windows.size();) {
+    const Batch batch = next_batch(model, windows, first, batch_size);
     nats += prediction_losses(model, batch, predictions_of(batch)).sum(at::kDouble).item<double>();
     result.tokens += batch.scored;
-    if (progress) progress(std::min(first + batch_size, windows.size()), windows.size());
+    first += batch.rows;
+    if (progress) progress(first, windows.size());
   }
   result.windows = windows.size();
   result.dropped = windows.dropped();

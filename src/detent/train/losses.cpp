@@ -42,15 +42,15 @@ at::Tensor prediction_losses(CausalLm& model, const Batch& batch, const std::vec
     positions.mutable_data_ptr<int64_t>()[i] = predictions[i].position;
     targets.mutable_data_ptr<int64_t>()[i] = predictions[i].target;
   }
-  const at::Tensor states = model.hidden_states(ids_tensor(batch.inputs, batch), segments_tensor(batch));
-  const at::Tensor rows = states.view({-1, states.size(-1)}).index_select(0, positions);
+  const Hidden hidden = model.hidden_states(ids_tensor(batch.inputs, batch), segments_tensor(batch));
+  const at::Tensor rows = hidden.states.view({-1, hidden.states.size(-1)}).index_select(0, positions);
   at::Tensor losses = at::empty({count}, at::kFloat);
   const int64_t chunk = std::max<int64_t>(64, kLogits / model.config().vocab_size);
   for (int64_t first = 0; first < count; first += chunk) {
     const int64_t size = std::min(chunk, count - first);
     losses.narrow(0, first, size)
-        .copy_(at::cross_entropy_loss(model.output_layer(rows.narrow(0, first, size)), targets.narrow(0, first, size),
-                                      {}, at::Reduction::None));
+        .copy_(at::cross_entropy_loss(model.output_layer(rows.narrow(0, first, size), hidden.table),
+                                      targets.narrow(0, first, size), {}, at::Reduction::None));
   }
   return losses;
 }

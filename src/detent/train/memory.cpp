@@ -3,9 +3,8 @@
 #include "detent/base/error.h"
 #include "detent/base/machine.h"
 #include "detent/base/progress.h"
-#include "detent/data/tokenizer.h"
-#include "detent/quant/model_files.h"
-#include "detent/train/model_folder.h"
+#include "detent/import/load.h"
+#include "detent/import/model_path.h"
 
 namespace detent {
 
@@ -17,9 +16,9 @@ constexpr double kFirstStep = 20e6;
 
 DecoderConfig model_config(const TrainConfig& config) {
   if (config.model.from.empty())
-    return new_model_config(config.model, make_tokenizer(config.data.tokenizer)->vocab_size(),
+    return new_model_config(config.model, open_tokenizer(config.data.tokenizer)->vocab_size(),
                             config.data.sequence_length);
-  return read_decoder_config(model_folder(config.model.from));
+  return read_model_config(resolve_model(config.model.from));
 }
 
 // Floats kept for backward by one token: what each layer's operations save, counted in models/causal_lm.cpp, plus the

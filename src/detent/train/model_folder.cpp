@@ -6,22 +6,16 @@
 
 #include "detent/architectures/parameters.h"
 #include "detent/base/error.h"
+#include "detent/import/load.h"
+#include "detent/import/model_path.h"
 #include "detent/quant/checkpoint_folder.h"
 #include "detent/quant/model_files.h"
 #include "detent/quant/tensor_file.h"
 
 namespace detent {
 
-namespace fs = std::filesystem;
-
-std::string model_folder(const std::string& path) {
-  if (!fs::is_directory(path)) fail("{} is not a folder; name a Hugging Face folder, a run or a checkpoint", path);
-  if (fs::exists(fs::path(path) / "config.json")) return path;
-  if (const auto newest = newest_checkpoint(path)) return *newest;
-  fail("{}: neither a model folder (config.json) nor a run with a checkpoint", path);
-}
-
 std::unique_ptr<CausalLm> load_latent_model(const std::string& folder) {
+  if (is_model_file(folder)) return std::move(inference_model(load_model_any(folder)).model);
   check_files(folder);
   const ModelFiles files = open_model(folder);
   auto model = std::make_unique<CausalLm>(files.config);

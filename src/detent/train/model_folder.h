@@ -9,10 +9,9 @@
 
 namespace detent {
 
-// The folder that holds the weights: a run directory stands for its newest checkpoint. Fails when there is none.
-std::string model_folder(const std::string& path);
-// A model with the latent weights of a folder, unquantized.
-std::unique_ptr<CausalLm> load_latent_model(const std::string& folder);
+// A model with the latent weights of a folder, or the values of a model file, unquantized; path as resolve_model gives
+// it.
+std::unique_ptr<CausalLm> load_latent_model(const std::string& path);
 
 // A model for inference from what ships: its weights are the values of the training forward, its inputs are quantized
 // as they were. `quantized` keeps the input quantizers alive.

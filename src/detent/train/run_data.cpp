@@ -7,6 +7,7 @@
 #include "detent/base/key_error.h"
 #include "detent/base/progress.h"
 #include "detent/data/corpus.h"
+#include "detent/import/model_path.h"
 #include "detent/io/sha256.h"
 #include "detent/train/interrupt.h"
 
@@ -51,8 +52,11 @@ LoaderOptions loader_options(const TrainConfig& config, const Tokenizer& tokeniz
 
 // Where the tokenizer's own files lie; empty when it was not read from any.
 fs::path tokenizer_folder(const std::string& name_or_path) {
-  if (fs::is_directory(name_or_path)) return name_or_path;
-  return fs::is_regular_file(name_or_path) ? fs::absolute(name_or_path).parent_path() : fs::path();
+  if (is_model_file(name_or_path)) return {};
+  const fs::path path = name_or_path;
+  if (fs::exists(path / "checkpoints")) return resolve_model(path);
+  if (fs::is_directory(path)) return path;
+  return fs::is_regular_file(path) ? fs::absolute(path).parent_path() : fs::path();
 }
 
 DataOptions resolve(const DataOptions& data) { return with_chat_format(data, tokenizer_folder(data.tokenizer)); }

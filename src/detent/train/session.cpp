@@ -4,6 +4,7 @@
 
 #include "detent/base/error.h"
 #include "detent/base/key_error.h"
+#include "detent/import/model_path.h"
 #include "detent/io/bytes.h"
 #include "detent/io/mapped_file.h"
 #include "detent/train/memory.h"
@@ -14,7 +15,7 @@ namespace detent {
 
 namespace fs = std::filesystem;
 
-Session::Session(const TrainConfig& given) : config(given), tokenizer(make_tokenizer(given.data.tokenizer)) {
+Session::Session(const TrainConfig& given) : config(given), tokenizer(open_tokenizer(given.data.tokenizer)) {
   try {
     check_memory(estimate_memory(config));
     build_model();
@@ -40,7 +41,7 @@ void Session::build_model() {
     model = std::make_unique<CausalLm>(
         new_model_config(config.model, tokenizer->vocab_size(), config.data.sequence_length), seed);
   } else {
-    const std::string folder = model_folder(config.model.from);
+    const std::string folder = resolve_model(config.model.from).string();
     model = load_latent_model(folder);
     const fs::path generation = fs::path(folder) / "generation_config.json";
     if (fs::exists(generation)) generation_config_ = io::as_text(io::MappedFile(generation).bytes());
@@ -53,14 +54,14 @@ void Session::build_model() {
              config.data.sequence_length, model->config().context_limit());
   for (const nn::Slot& slot : model->slots()) slot.parameter->set_requires_grad(true);
   if (config.quant) quantized = attach(*config.quant, model->slots());
-  if (!config.model.from.empty()) start_learned_scales(model_folder(config.model.from));
+  if (!config.model.from.empty()) start_learned_scales(resolve_model(config.model.from).string());
   quantized.phase->seed = seed;
 }
 
 // A model that was trained on the same grids goes on with the steps it learned.
 void Session::start_learned_scales(const std::string& folder) {
   if (quantized.learned().empty() || !fs::exists(fs::path(folder) / "quantization.json")) return;
-  const ShippedModel trained = load_shipped(folder);
+  const ShippedModel trained = read_shipped_record(folder);
   for (const QuantizedLayer& layer : quantized.layers) {
     const auto take = [&](TensorQuantizer* to, const std::optional<QuantSpec>& spec, const std::string& name) {
       if (!to || !to->has_learned() || !spec || *spec != to->spec()) return;
