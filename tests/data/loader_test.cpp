@@ -167,10 +167,15 @@ TEST(PackedLoader, DocumentsStandSideBySideAndTargetsStayInside) {
   EXPECT_EQ(batch.scored, 7);
 }
 
-TEST(PackedLoader, OneDocumentARowNeedsNoSegments) {
-  Loader loader = packed(documents({5, 4}), 5);
+TEST(PackedLoader, OneDocumentThatFillsItsRowNeedsNoSegments) {
+  Loader loader = packed(documents({6, 6}), 5);
   ASSERT_EQ(loader.windows(), 2);
   EXPECT_TRUE(loader.next(2).segments.empty());
+}
+
+TEST(PackedLoader, PaddingIsNoPartOfTheLastDocument) {
+  Loader loader = packed(documents({5}), 6);
+  EXPECT_THAT(loader.next(1).segments, ElementsAre(0, 0, 0, 0, 1, 1));
 }
 
 TEST(PackedLoader, LongDocumentsAreCutAndCounted) {

@@ -6,6 +6,7 @@
 #include "detent/architectures/stop_ids.h"
 #include "detent/format/ggml_blocks.h"
 #include "detent/import/gguf_llama.h"
+#include "detent/import/model_path.h"
 #include "detent/quant/tensor_file.h"
 #include "detent/train/model_folder.h"
 #include "tests/deploy/support.h"
