@@ -53,7 +53,13 @@ std::vector<QuantSpec> wide_specs_to_ship() {
           spec("ternary", 2, "128", ScaleRule::kAbsmax),
           spec("ternary", 2, "256", ScaleRule::kMean),
           spec("ternary", 2, "row", ScaleRule::kLearned),
-          spec("ternary", 2, "tensor", ScaleRule::kMean, ScaleFormat::kFp16Bf16)};
+          spec("ternary", 2, "tensor", ScaleRule::kMean, ScaleFormat::kFp16Bf16),
+          spec("midrise", 2, "16", ScaleRule::kAbsmaxFull, ScaleFormat::kQ2K),
+          spec("int", 3, "16", ScaleRule::kAbsmaxSigned, ScaleFormat::kQ3K),
+          spec("int", 3, "row", ScaleRule::kAbsmaxSigned),
+          spec("int", 4, "32", ScaleRule::kAbsmax, ScaleFormat::kQ4K),
+          spec("int", 4, "row", ScaleRule::kAbsmax),
+          spec("int", 4, "tensor", ScaleRule::kLearned)};
 }
 
 TEST(Export, EveryAcceptedPairOfGridAndTargetIsBitEqual) {
@@ -136,7 +142,9 @@ TEST(Export, RefusalNamesTensorReasonNearestAndOtherTargets) {
   const std::string message = error_of([&] { export_to(model, "gguf:q4_0", "/nowhere/x.gguf"); });
   EXPECT_THAT(message, HasSubstr("model.layers.0.mlp.down_proj.weight (midrise4 rms 32 fp16)"));
   EXPECT_THAT(message, HasSubstr("the nearest accepted is: int4 absmax 32 fp16"));
-  EXPECT_THAT(message, HasSubstr("can go to gguf:q5_0 or gguf:q8_0 or gguf:f32 or safetensors:dequantized"));
+  EXPECT_THAT(
+      message,
+      HasSubstr("can go to gguf:q5_0 or gguf:q8_0 or compressed-tensors or gguf:f32 or safetensors:dequantized"));
 }
 
 TEST(Export, HalfTargetRefusesValuesThatAreNoHalves) {
@@ -201,7 +209,7 @@ TEST(Export, PlainFloatsAreRefusedAndRoundedOnRequest) {
               AllOf(HasSubstr("does not lie on a grid that Q4_0 holds"), HasSubstr("--from-float")));
   const ShippedModel wide = tiny_model(std::nullopt, Storage::kF32, wide_config());
   for (const auto& target : export_targets())
-    if (target->preferred()) check_round_trip(round_to_target(wide, *target), *target, folder / "x");
+    if (target->rules().preferred()) check_round_trip(round_to_target(wide, *target), *target, folder / "x");
   EXPECT_THROW(round_to_target(model, find_export_target("gguf:f32")), Error);
   EXPECT_THAT(error_of([&] { round_to_target(tiny_model(int4()), find_export_target("gguf:q4_0")); }),
               HasSubstr("trained quantized"));

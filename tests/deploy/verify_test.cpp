@@ -154,8 +154,8 @@ TEST(Inspect, CheckpointGgufAndDenseFolderAgree) {
     EXPECT_EQ(report.tensors[0].grid->grid.name(), "int4");
     EXPECT_EQ(report.tensors[0].grid->granularity.size, 32);
     EXPECT_EQ(report.tensors[0].grid->scale_rule, ScaleRule::kAbsmaxSigned);
-    EXPECT_THAT(report.lossless_targets,
-                ElementsAre("gguf:q4_0", "gguf:q5_0", "gguf:q8_0", "gguf:f32", "safetensors:dequantized"));
+    EXPECT_THAT(report.lossless_targets, ElementsAre("gguf:q4_0", "gguf:q5_0", "gguf:q8_0", "compressed-tensors",
+                                                     "gguf:f32", "safetensors:dequantized"));
   }
   EXPECT_EQ(inspect_path(folder / "checkpoint").format, "checkpoint");
   EXPECT_THAT(error_of([&] { inspect_path(folder / "x.gguf", "model.norm.weigth"); }),

@@ -19,7 +19,7 @@ import torch
 import transformers
 from safetensors.numpy import load_file
 
-TARGETS = ["q4_0", "q5_0", "q8_0", "q2_0", "q1_0", "tq1_0", "tq2_0", "mxfp4", "f32"]
+TARGETS = ["q4_0", "q5_0", "q8_0", "q2_0", "q1_0", "tq1_0", "tq2_0", "mxfp4", "q2_k", "q3_k", "q4_k", "f32"]
 UNKNOWN = {"q1_0", "q2_0"}
 LAYERS, HEADS, KEY_HEADS = 2, 4, 2
 NAMES = {"attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",

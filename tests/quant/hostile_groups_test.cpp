@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "detent/base/error.h"
+#include "detent/format/two_level.h"
 #include "detent/ops/fake_quant.h"
 #include "detent/quant/quantizer.h"
 #include "tests/support/bits.h"
@@ -24,7 +25,8 @@ std::vector<QuantSpec> dynamic_specs() {
               QuantSpec spec{make_grid(grid, bits), parse_granularity(group), parse_scale_rule(rule),
                              parse_scale_format(format)};
               check_spec(spec);
-              if (spec.scale_rule != ScaleRule::kLearned) all.push_back(spec);
+              const bool learned = spec.scale_rule == ScaleRule::kLearned;
+              if (!learned && !two_level(spec.scale_format)) all.push_back(spec);  // two levels: two_level_test.cpp
             } catch (const Error&) {  // bits the grid does not have, or a rule it does not go with
             }
           }

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "detent/qat/attach.h"
+#include "detent/qat/presets.h"
 #include "tests/io/support.h"
 
 namespace detent {
@@ -64,7 +65,7 @@ TEST(Generate, QuantizedActivationsAgreeToo) {
        {"{activations: {grid: int, bits: 8, group: token, scale: absmax}}", "{preset: quest_w4a4}"}) {
     CausalLm model(small_config(), 8);
     Node node = parse_yaml(yaml, "quant");
-    if (node.find("preset")) expand_preset(node);
+    expand_quant(node);
     QuantOptions options;
     read_options(node, options);
     const QuantizedModel quantized = attach(options, model.slots());

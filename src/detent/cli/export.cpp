@@ -14,9 +14,18 @@ struct Arguments {
   bool from_float = false, json = false;
 };
 
+// What was asked for, else what the model was trained for.
+std::string target_name(const Arguments& arguments, const ShippedModel& model) {
+  if (!arguments.target.empty()) return arguments.target;
+  if (model.record.target.empty())
+    fail("say what to write with --to: {} was not trained with a quant.target; `detent methods --targets` lists them",
+         arguments.model);
+  return model.record.target;
+}
+
 int run(const Arguments& arguments) {
-  const ExportTarget& target = find_export_target(arguments.target);
   ShippedModel model = load_model_any(arguments.model);
+  const ExportTarget& target = find_export_target(target_name(arguments, model));
   if (arguments.from_float) model = round_to_target(model, target);
   const ExportReport report = export_model(model, target, arguments.out);
   if (arguments.json) {
@@ -34,7 +43,7 @@ int run(const Arguments& arguments) {
 Action add_export(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
   app.add_option("MODEL", a->model, kModelHelp)->required();
-  app.add_option("--to", a->target, "target: `detent methods --targets` lists them")->required();
+  app.add_option("--to", a->target, "target: `detent methods --targets` lists them; default: the run's quant.target");
   app.add_option("--out", a->out, "file or folder to write")->required();
   app.add_flag("--from-float", a->from_float, "round to the target's grid without training, for comparison");
   app.add_flag("--json", a->json, "print JSON");

@@ -6,7 +6,8 @@
 
 #include "detent/base/error.h"
 #include "detent/cli/commands.h"
-#include "detent/deploy/target.h"
+#include "detent/format/target_rules.h"
+#include "detent/qat/presets.h"
 #include "detent/train/config.h"
 
 namespace detent::cli {
@@ -25,25 +26,43 @@ nlohmann::json option_json(const std::vector<OptionRow>& rows) {
   return all;
 }
 
-// Grids that a target writes bit for bit, tried on rows of 256 with every scale format it could ask for.
-std::vector<std::string> accepted_specs(const ExportTarget& target) {
+// Grids that a target writes bit for bit in groups of its own size, under some scale format.
+std::vector<std::string> accepted_grids(const TargetRules& rules) {
+  QuantSpec spec = rules.preferred().value_or(QuantSpec{{}, parse_granularity("256")});
+  spec.scale_rule = ScaleRule::kLearned;
   std::vector<std::string> accepted;
   for (const std::string& grid : grid_names())
-    for (int bits = 1; bits <= 8; ++bits) {
-      QuantSpec spec;
-      try {
-        spec.grid = make_grid(grid, bits);
-      } catch (const Error&) {
-        continue;
+    for (int bits = 1; bits <= 8; ++bits)
+      for (const std::string& format : scale_format_names()) {
+        try {
+          spec.grid = make_grid(grid, bits);
+        } catch (const Error&) {  // bits that it does not have
+          continue;
+        }
+        spec.scale_format = parse_scale_format(format);
+        const std::string name = spec.grid.name();
+        const bool known = std::find(accepted.begin(), accepted.end(), name) != accepted.end();
+        if (!known && !spec_problem(spec) && !rules.refusal(spec, 256)) accepted.push_back(name);
       }
-      spec.granularity = parse_granularity("256");
-      spec.scale_rule = ScaleRule::kLearned;
-      spec.scale_format = ScaleFormat::kFp16;
-      const std::string name = spec.grid.name();
-      if (target.refusal(spec, 1, 256) || std::find(accepted.begin(), accepted.end(), name) != accepted.end()) continue;
-      accepted.push_back(name);
-    }
   return accepted;
+}
+
+nlohmann::json target_json(const TargetRules& rules) {
+  const auto preferred = rules.preferred();
+  return {{"name", rules.name()},
+          {"summary", rules.summary()},
+          {"accepts", accepted_grids(rules)},
+          {"weights", preferred ? detent::to_json(*preferred) : nlohmann::json()},
+          {"unquantized", rules.unquantized()}};
+}
+
+// As a configuration spells it.
+std::string preferred_text(const TargetRules& rules) {
+  const auto spec = rules.preferred();
+  if (!spec) return "none of its own: give quant.weights";
+  return fmt::format("{{grid: {}, bits: {}, scale: {}, group: {}, scale_format: {}}}, the rest as {}",
+                     grid_kind_name(spec->grid.kind), spec->grid.bits, scale_rule_name(spec->scale_rule),
+                     spec->granularity.name(), scale_format_name(spec->scale_format), rules.unquantized());
 }
 
 // Everything, or what has the name.
@@ -62,9 +81,8 @@ nlohmann::json to_json(const std::string& name) {
                            {"options", option_json(m.entry->options())}});
   for (const Preset& p : quant_presets())
     if (wanted(p.name)) presets.push_back({{"name", p.name}, {"quant", p.text}, {"source", p.source}});
-  for (const auto& t : export_targets())
-    if (name.empty())
-      targets.push_back({{"name", t->name()}, {"summary", t->summary()}, {"accepts", accepted_specs(*t)}});
+  for (const auto& rules : target_rules())
+    if (name.empty()) targets.push_back(target_json(*rules));
   return {{"methods", methods}, {"presets", presets}, {"targets", targets}};
 }
 
@@ -100,9 +118,11 @@ void describe(const std::string& name) {
 }
 
 void print_targets() {
-  for (const auto& t : export_targets())
-    fmt::print("{:<24} {}\n{:<24} holds bit for bit (groups that fit its blocks): {}\n", t->name(), t->summary(), "",
-               fmt::join(accepted_specs(*t), ", "));
+  for (const auto& rules : target_rules())
+    fmt::print("{:<24} {}\n{:<24} chooses: {}\n{:<24} holds bit for bit, in groups that fit its blocks: {}\n",
+               rules->name(), rules->summary(), "", preferred_text(*rules), "",
+               fmt::join(accepted_grids(*rules), ", "));
+  fmt::print("\nquant.target: NAME in a configuration chooses so and refuses what the file could not hold.\n");
 }
 
 void print_methods() {

@@ -73,7 +73,8 @@ Action add_train(CLI::App& app) {
   app.add_flag("--dry-run", arguments->dry_run,
                "print the resolved configuration, parameters, memory and steps; write nothing");
   app.add_flag("--json", arguments->json, "end with one line of JSON");
-  app.footer("Example:\n  detent train config.yaml --set quant.preset=q4_0 --set train.steps=500 --set output=runs/q4");
+  app.footer(
+      "Example:\n  detent train config.yaml --set quant.target=gguf:q4_0 --set train.steps=500 --set output=runs/q4");
   return [arguments] { return run(*arguments); };
 }
 

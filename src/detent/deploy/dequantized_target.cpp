@@ -4,11 +4,7 @@
 
 #include <filesystem>
 
-#include "detent/architectures/decoder_config.h"
-#include "detent/base/error.h"
-#include "detent/deploy/dense_target.h"
-#include "detent/import/model_path.h"
-#include "detent/io/atomic_file.h"
+#include "detent/deploy/folder_parts.h"
 #include "detent/io/safetensors.h"
 
 namespace detent {
@@ -16,12 +12,6 @@ namespace detent {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
-
-// A folder written by transformers holds a tied head once, under the embedding's name.
-bool is_tied_head(const std::string& name, const ShippedModel& model) {
-  return name == "lm_head.weight" && model.config.value("tie_word_embeddings", false);
-}
 
 std::vector<io::TensorInfo> plan(const ShippedModel& model) {
   std::vector<io::TensorInfo> infos;
@@ -42,26 +32,21 @@ void write_weights(const ShippedModel& model, const fs::path& path, ExportReport
   report.file_bytes = fs::file_size(path);
 }
 
-class DequantizedTarget : public DenseTarget {
+class DequantizedTarget : public ExportTarget {
  public:
-  std::string name() const override { return "safetensors:dequantized"; }
-  std::string summary() const override { return "Hugging Face folder; plain F32 weights that any program opens"; }
+  using ExportTarget::ExportTarget;
   bool holds(const at::Tensor&) const override { return true; }
   ExportReport write(const ShippedModel& model, const std::string& path) const override {
-    io::check_free_for_folder(path);
-    const json config = to_json(decoder_config_from_json(model.config, model.folder + ": config.json"));
-    ExportReport report;
-    io::AtomicDirectory folder(path);
-    write_weights(model, folder.staging() / "model.safetensors", report);
-    io::write_file_atomically(folder.staging() / "config.json", config.dump(2) + "\n");
-    copy_tokenizer(model.folder, folder.staging());
-    folder.commit();
-    return report;
+    return write_folder(model, path, [&](const fs::path& folder, nlohmann::json&, ExportReport& report) {
+      write_weights(model, folder / "model.safetensors", report);
+    });
   }
 };
 
 }  // namespace
 
-std::unique_ptr<const ExportTarget> dequantized_target() { return std::make_unique<DequantizedTarget>(); }
+std::unique_ptr<const ExportTarget> dequantized_target(const TargetRules& rules) {
+  return std::make_unique<DequantizedTarget>(rules);
+}
 
 }  // namespace detent

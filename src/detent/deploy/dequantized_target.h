@@ -6,6 +6,6 @@
 
 namespace detent {
 
-std::unique_ptr<const ExportTarget> dequantized_target();
+std::unique_ptr<const ExportTarget> dequantized_target(const TargetRules& rules);
 
 }  // namespace detent

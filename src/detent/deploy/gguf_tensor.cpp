@@ -8,8 +8,9 @@
 #include <functional>
 
 #include "detent/base/error.h"
-#include "detent/deploy/block_fit.h"
+#include "detent/deploy/k_packer.h"
 #include "detent/deploy/recover.h"
+#include "detent/format/block_fit.h"
 #include "detent/format/ggml_blocks.h"
 #include "detent/format/small_float.h"
 #include "detent/import/gguf_decode.h"
@@ -52,6 +53,7 @@ bool pack_values(const io::GgmlType& type, std::span<const float> values, std::s
     return true;
   }
   if (const SmallFloat* small = find_small_float(type.name)) return pack_floats(*small, values, out);
+  if (const KBlock* block = find_k_block(type.name)) return pack_k_values(*block, values, out);
   const LevelBlock* block = find_level_block(type.name);
   return block && pack_recovered(*block, values, out);
 }
@@ -101,6 +103,11 @@ class CodePacker {
 };
 
 RowPacker make_packer(const ShippedTensor& tensor, const io::GgmlType& type, const at::Tensor& value) {
+  const KBlock* k_block = find_k_block(type.name);
+  if (k_block && tensor.quantized && !k_refusal(*k_block, tensor.quantized->spec, value.size(-1)))
+    return [packer = KPacker(*tensor.quantized, *k_block)](int64_t row, std::span<std::byte> out) {
+      return packer.pack(row, out);
+    };
   const LevelBlock* block = find_level_block(type.name);
   if (block && tensor.quantized && !block_refusal(*block, tensor.quantized->spec, value.size(-1)))
     return [packer = CodePacker(*tensor.quantized, *block)](int64_t row, std::span<std::byte> out) {

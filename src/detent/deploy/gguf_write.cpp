@@ -46,7 +46,7 @@ const io::GgmlType& type_of(const std::string& name, const ShippedModel& model, 
   if (tensor.value.dim() < 2) return storage_type(Storage::kF32);  // llama.cpp adds and multiplies norms in float32
   const auto layer = model.record.layers.find(name);
   if (is_float(kind.type) || (layer != model.record.layers.end() && layer->second.weight)) return kind.type;
-  if (model.record.layers.empty() && is_projection(name)) return found_type(name, tensor.value, kind);
+  if (!model.record.quantizes_weights() && is_projection(name)) return found_type(name, tensor.value, kind);
   return stored_type(tensor.value, model.record.unquantized);
 }
 

@@ -49,8 +49,9 @@ class Targets {
   void see(const std::string& name, const at::Tensor& value) {
     const bool packed = !only_projections_ || is_projection(name);
     if (value.dim() < 2) return;
-    std::erase_if(
-        left_, [&](const ExportTarget* target) { return (packed || !target->preferred()) && !target->holds(value); });
+    std::erase_if(left_, [&](const ExportTarget* target) {
+      return (packed || !target->rules().preferred()) && !target->holds(value);
+    });
   }
   std::vector<std::string> names() const {
     std::vector<std::string> names;

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "detent/base/error.h"
-#include "detent/base/options.h"
+#include "detent/deploy/compressed_target.h"
 #include "detent/deploy/dequantized_target.h"
 #include "detent/deploy/gguf_target.h"
 #include "detent/deploy/model_parts.h"
@@ -14,21 +14,22 @@ namespace detent {
 
 namespace {
 
+std::unique_ptr<const ExportTarget> make_target(const TargetRules& rules) {
+  if (rules.name().starts_with("gguf:")) return gguf_target(rules);
+  return rules.name() == "compressed-tensors" ? compressed_target(rules) : dequantized_target(rules);
+}
+
 std::string accepting_targets(const ShippedModel& model) {
   std::vector<std::string> names;
   for (const auto& target : export_targets()) {
     const auto refused = [&](const auto& layer) {
-      return layer.second.weight && target->refusal(*layer.second.weight, 0, 0);
+      const auto& [weight, input] = layer.second;
+      return (weight && target->rules().refusal(*weight, 0)) || (input && target->rules().input_refusal(*input));
     };
     if (std::none_of(model.record.layers.begin(), model.record.layers.end(), refused)) names.push_back(target->name());
   }
   if (names.empty()) return "no target accepts this model";
   return fmt::format("as it is, the model can go to {}", fmt::join(names, " or "));
-}
-
-std::string advice(const ExportTarget& target, const QuantSpec& spec, int64_t rows, int64_t columns) {
-  const auto near = target.nearest(spec, rows, columns);
-  return near ? fmt::format("the nearest accepted is: {}", near->name()) : "no other grid of this weight fits either";
 }
 
 std::vector<std::string> activation_notes(const ShippedModel& model) {
@@ -46,34 +47,28 @@ std::vector<std::string> activation_notes(const ShippedModel& model) {
 const std::vector<std::unique_ptr<const ExportTarget>>& export_targets() {
   static const auto targets = [] {
     std::vector<std::unique_ptr<const ExportTarget>> table;
-    for (const char* block : {"Q4_0", "Q5_0", "Q8_0", "Q2_0", "Q1_0", "TQ1_0", "TQ2_0", "MXFP4"})
-      table.push_back(gguf_block_target(block));
-    for (const char* type : {"F16", "F32"}) table.push_back(gguf_float_target(type));
-    table.push_back(dequantized_target());
+    for (const auto& rules : target_rules()) table.push_back(make_target(*rules));
     return table;
   }();
   return targets;
 }
 
 const ExportTarget& find_export_target(const std::string& name) {
-  std::vector<std::string> names;
-  for (const auto& target : export_targets()) {
-    if (target->name() == name) return *target;
-    names.push_back(target->name());
-  }
-  const std::string near = nearest_name(name, names);
-  fail("[export] there is no target '{}'; {}", name,
-       near.empty() ? fmt::format("known: {}", fmt::join(names, ", ")) : fmt::format("did you mean '{}'?", near));
+  const TargetRules& rules = find_target_rules(name);
+  return **std::find_if(export_targets().begin(), export_targets().end(),
+                        [&](const auto& target) { return &target->rules() == &rules; });
 }
 
 std::optional<std::string> export_refusal(const ExportTarget& target, const ShippedModel& model) {
   for (const auto& [name, layer] : model.record.layers) {
     const auto tensor = model.tensors.find(name);
+    if (const auto refused = layer.input ? target.rules().input_refusal(*layer.input) : std::nullopt)
+      return fmt::format("{} cannot hold the input of {} ({}): {}; {}", target.name(), name, layer.input->name(),
+                         *refused, accepting_targets(model));
     if (!layer.weight || tensor == model.tensors.end()) continue;
-    const int64_t columns = tensor->second.value.size(-1), rows = tensor->second.value.numel() / columns;
-    if (const auto reason = target.refusal(*layer.weight, rows, columns))
-      return fmt::format("{} cannot hold {} ({}) exactly: {}; {}; {}", target.name(), name, layer.weight->name(),
-                         *reason, advice(target, *layer.weight, rows, columns), accepting_targets(model));
+    const int64_t columns = tensor->second.value.size(-1);
+    if (const auto refused = refusal_text(target.rules(), name, *layer.weight, columns))
+      return fmt::format("{}; {}", *refused, accepting_targets(model));
   }
   return std::nullopt;
 }
@@ -83,19 +78,19 @@ ExportReport export_model(const ShippedModel& model, const ExportTarget& target,
   ExportReport report = target.write(model, path);
   report.target = target.name();
   report.path = path;
-  for (const std::string& note : activation_notes(model)) report.notes.push_back(note);
+  if (!target.rules().keeps_inputs())
+    for (const std::string& note : activation_notes(model)) report.notes.push_back(note);
   return report;
 }
 
 ShippedModel round_to_target(const ShippedModel& model, const ExportTarget& target) {
-  const auto spec = target.preferred();
+  const auto spec = target.rules().preferred();
   if (!spec) fail("[export] {} rounds nothing, so there is nothing to compare; leave --from-float out", target.name());
-  if (!model.record.layers.empty()) fail("[export] the model was trained quantized; leave --from-float out");
+  if (model.record.quantizes_weights()) fail("[export] the model was trained quantized; leave --from-float out");
   ShippedModel rounded = model;
   for (auto& [name, tensor] : rounded.tensors) {
     if (!is_projection(name)) continue;
-    const int64_t columns = tensor.value.size(-1), rows = tensor.value.numel() / columns;
-    if (const auto refused = target.refusal(*spec, rows, columns))
+    if (const auto refused = target.rules().refusal(*spec, tensor.value.size(-1)))
       fail("[export] {} cannot hold {}: {}", target.name(), name, *refused);
     tensor.quantized = quantize(tensor.value.contiguous(), *spec);
     tensor.value = dequantize(*tensor.quantized);

@@ -1,4 +1,4 @@
-// Export targets: what a trained model can be written as. One file a family, one row a target in target.cpp.
+// Export targets: what a trained model can be written as, one file a family.
 #pragma once
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "detent/format/target_rules.h"
 #include "detent/quant/shipped.h"
 
 namespace detent {
@@ -26,21 +27,20 @@ struct ExportReport {
 nlohmann::json to_json(const ExportReport& report);
 std::string to_text(const ExportReport& report);
 
+// What a target asks of a grid is in format/target_rules.h; this is how it is written.
 class ExportTarget {
  public:
+  explicit ExportTarget(const TargetRules& rules) : rules_(rules) {}
   virtual ~ExportTarget() = default;
-  virtual std::string name() const = 0;  // "gguf:q4_0"
-  virtual std::string summary() const = 0;
-  // Why a weight [rows, columns] on this grid cannot be written bit for bit; nothing when it can. columns 0: any.
-  virtual std::optional<std::string> refusal(const QuantSpec& spec, int64_t rows, int64_t columns) const = 0;
-  // The accepted spec that changes the least; nothing when no spec of this weight is.
-  virtual std::optional<QuantSpec> nearest(const QuantSpec& spec, int64_t rows, int64_t columns) const = 0;
-  // The grid that rounding without training takes; nothing for targets that suggest no grid.
-  virtual std::optional<QuantSpec> preferred() const { return std::nullopt; }
+  const TargetRules& rules() const { return rules_; }
+  const std::string& name() const { return rules_.name(); }
   // Whether these values, whatever grid they came from, can be written as a weight bit for bit.
   virtual bool holds(const at::Tensor& value) const = 0;
   // Writes the file or folder, complete or not at all. Model and target fit: export_model has checked every spec.
   virtual ExportReport write(const ShippedModel& model, const std::string& path) const = 0;
+
+ private:
+  const TargetRules& rules_;
 };
 
 const std::vector<std::unique_ptr<const ExportTarget>>& export_targets();

@@ -34,15 +34,35 @@ struct LevelBlock : GgmlBlock {
   void (*pack)(uint16_t scale, const int8_t* levels, uint8_t* block);
 };
 
+// What a block of two-level scales keeps beside its codes: super-scale and super-minimum as fp16 bits, and one integer
+// k for each group, which is its minimum's integer too.
+struct KScales {
+  uint16_t d, min;
+  std::span<const int> k;
+};
+// A type with value = (d k) q - (min k) or, with a lowest level of its own, (d k) (q + low), in float32 arithmetic.
+struct KBlock : GgmlBlock {
+  int group;                 // elements that share k
+  ScaleFormat scale_format;  // of two levels: what d and k may be
+  int high;                  // codes q are from 0 to high
+  std::optional<float> low;
+  void (*pack)(const KScales& scales, const uint8_t* codes, uint8_t* block);  // into bytes of zeros
+};
+
 std::span<const LevelBlock> level_blocks();
 const LevelBlock* find_level_block(std::string_view name);  // null when unknown, or not of this kind
-std::span<const GgmlBlock* const> ggml_blocks();            // all that can be read
-const GgmlBlock* find_ggml_block(std::string_view name);    // null when unknown
+std::span<const KBlock> packed_k_blocks();
+const KBlock* find_k_block(std::string_view name);        // null when unknown, or not of this kind
+std::span<const GgmlBlock* const> ggml_blocks();          // all that can be read
+const GgmlBlock* find_ggml_block(std::string_view name);  // null when unknown
 
 // Packs blocks of levels, one scale (its bits) each. Fails on a level that the type does not have, or on sizes that do
 // not belong together.
 void pack_blocks(const LevelBlock& block, std::span<const uint16_t> scales, std::span<const int8_t> levels,
                  std::span<std::byte> packed);
+// Packs one block of a type with two-level scales. Fails on codes, integers or sizes that it does not have.
+void pack_k_block(const KBlock& block, const KScales& scales, std::span<const uint8_t> codes,
+                  std::span<std::byte> packed);
 // The values of packed blocks; any bytes have some. Fails on sizes that do not belong together.
 void unpack_blocks(const GgmlBlock& block, std::span<const std::byte> packed, std::span<float> values);
 

@@ -6,12 +6,13 @@
 
 #include "detent/base/error.h"
 #include "detent/format/half.h"
+#include "detent/format/two_level.h"
 
 namespace detent {
 
 namespace {
 const std::vector<std::string> kRuleNames = {"absmax", "absmax_full", "absmax_signed", "rms", "mean", "learned"};
-const std::vector<std::string> kFormatNames = {"fp32", "fp16", "fp16_bf16", "e8m0"};
+const std::vector<std::string> kFormatNames = {"fp32", "fp16", "fp16_bf16", "e8m0", "q2_k", "q3_k", "q4_k"};
 
 template <class Enum>
 Enum parse(const std::vector<std::string>& names, const std::string& name, const char* what) {
@@ -66,6 +67,12 @@ bool rule_fits(const Grid& grid, ScaleRule rule) {
   return false;
 }
 
+ScaleRule fitting_rule(const Grid& grid, ScaleRule rule) {
+  for (const ScaleRule fit : {rule, ScaleRule::kAbsmax})
+    if (rule_fits(grid, fit)) return fit;
+  return ScaleRule::kAbsmaxFull;
+}
+
 float scale_from_stats(const GroupStats& stats, double n, const Grid& grid, ScaleRule rule) {
   if (!rule_fits(grid, rule) || rule == ScaleRule::kLearned)
     fail("[scale] rule {} gives no scale for grid {}", scale_rule_name(rule), grid.name());
@@ -87,7 +94,8 @@ float scale_from_stats(const GroupStats& stats, double n, const Grid& grid, Scal
   return static_cast<float>(is_int(grid) ? 2.0 * mean / std::sqrt(double{grid.symmetric_top()}) : mean);
 }
 
-bool has_fixed_point(const Grid& grid, ScaleRule rule) {
+bool has_fixed_point(const Grid& grid, ScaleRule rule, ScaleFormat format) {
+  if (two_level(format) && rule != ScaleRule::kLearned) return false;
   switch (rule) {
     case ScaleRule::kAbsmax:
     case ScaleRule::kAbsmaxSigned:
@@ -104,8 +112,9 @@ bool has_fixed_point(const Grid& grid, ScaleRule rule) {
 }
 
 float round_scale(float scale, ScaleFormat format) {
-  if (format == ScaleFormat::kFp32 || std::isnan(scale)) return scale;
+  if (std::isnan(scale)) return scale;
   if (format == ScaleFormat::kE8M0) return nearest_power_of_two(scale);
+  if (format != ScaleFormat::kFp16 && format != ScaleFormat::kFp16Bf16) return scale;
   const float top = format == ScaleFormat::kFp16 ? 65504.0f : 65280.0f;
   float rounded = std::clamp(scale, -top, top);
   if (format == ScaleFormat::kFp16Bf16)

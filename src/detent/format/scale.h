@@ -23,6 +23,10 @@ enum class ScaleFormat {
   kFp16,      // IEEE half, round to nearest even, saturating at 65504
   kFp16Bf16,  // numbers that are both halves and bfloat16s, saturating at 65280
   kE8M0,      // powers of two from 2^-127 to 2^127 (OCP Microscaling): without a sign or a zero, the nearest, ties up
+  // ggml's two levels (format/two_level.h): a small integer times a super-scale that 256 weights share.
+  kQ2K,  // 0 to 15 times an fp16_bf16
+  kQ3K,  // -32 to 31 times an fp16
+  kQ4K,  // 0 to 63 times an fp16
 };
 
 // Statistics of one group, gathered in one pass. Sums are in double over a fixed tree of 16 lanes
@@ -43,10 +47,14 @@ inline constexpr double kTernaryGaussianClip = 1.2240089519030855;
 // Fails when the rule is not defined for the grid (see rule_fits).
 float scale_from_stats(const GroupStats& stats, double n, const Grid& grid, ScaleRule rule);
 bool rule_fits(const Grid& grid, ScaleRule rule);
+// The rule itself, or else absmax, or else absmax_full: every grid has one of them.
+ScaleRule fitting_rule(const Grid& grid, ScaleRule rule);
 // Whether Q(Q(x)) = Q(x) holds, or holds so nearly that pulling weights towards their quantized values leaves the
 // scale where it was. Without it such a pull (CAGE, a reset) shrinks the weights. Bound by a test over all pairs.
-bool has_fixed_point(const Grid& grid, ScaleRule rule);
+// Not so with two-level formats unless scales are learned: a scale rounded up moves the largest weight down a level.
+bool has_fixed_point(const Grid& grid, ScaleRule rule, ScaleFormat format = ScaleFormat::kFp32);
 
+// Formats of two levels round a row of scales together (round_row_scales) and leave a single one as it is.
 float round_scale(float scale, ScaleFormat format);
 
 const std::vector<std::string>& scale_rule_names();

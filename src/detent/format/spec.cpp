@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "detent/base/error.h"
+#include "detent/format/two_level.h"
 
 namespace detent {
 
@@ -73,7 +74,7 @@ std::optional<std::string> spec_problem(const QuantSpec& spec) {
   if (spec.scale_format == ScaleFormat::kE8M0 && (spec.grid.uniform() || !full_or_learned))
     return fmt::format("scale_format e8m0 goes with grid e2m1 and scale absmax_full or learned, not with {} {}",
                        spec.grid.name(), scale_rule_name(spec.scale_rule));
-  return std::nullopt;
+  return two_level_problem(spec);
 }
 
 void check_spec(const QuantSpec& spec) {
@@ -85,6 +86,9 @@ void check_shape(const QuantSpec& spec, int64_t rows, int64_t columns, const std
   if (spec.granularity.kind == GranularityKind::kGroup && columns % spec.granularity.size != 0)
     fail("[quant] {}: {} input features are not a multiple of the group of {}; use group: row, or skip the layer",
          tensor, columns, spec.granularity.size);
+  if (two_level(spec.scale_format) && columns % kSuperBlock != 0)
+    fail("[quant] {}: {} input features are not a multiple of the {} that share a super-scale of {}; skip the layer",
+         tensor, columns, kSuperBlock, scale_format_name(spec.scale_format));
 }
 
 float learned_scale(float parameter, const QuantSpec& spec) {

@@ -53,7 +53,7 @@ void check_shape(const QuantSpec& spec, int64_t rows, int64_t columns, const std
 
 // Learned steps never come nearer to zero than this (ParetoQ's floor); their sign is kept.
 inline constexpr float kLearnedFloor = 1e-5f;
-// The scale a learned parameter stands for: floored, divided by the unit, rounded to the format.
+// The scale a learned parameter stands for: floored, divided by the unit, rounded to a format of one level.
 float learned_scale(float parameter, const QuantSpec& spec);
 
 nlohmann::json to_json(const QuantSpec& spec);

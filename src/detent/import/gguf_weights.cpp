@@ -4,6 +4,7 @@
 #include "detent/import/gguf_decode.h"
 #include "detent/import/gguf_llama.h"
 #include "detent/import/gguf_rope.h"
+#include "detent/import/gguf_runtime.h"
 #include "detent/import/weight_files.h"
 
 namespace detent {
@@ -39,6 +40,10 @@ class GgufWeights : public WeightFile {
     const io::GgufTensor& tensor = *stored_[index];
     const auto order = llama_ ? gguf_row_order(tensors_[index].name, *llama_) : std::vector<int64_t>();
     return decode_tensor(tensor.bytes, *tensor.type, tensors_[index].shape, order);
+  }
+  std::optional<QuantSpec> runtime_input(size_t index) const override {
+    if (tensors_[index].name == "model.embed_tokens.weight") return std::nullopt;  // looked up, not multiplied
+    return detent::runtime_input(*stored_[index]->type);
   }
   std::optional<nlohmann::json> config() const override {
     if (!problem_.empty()) fail("{}", problem_);

@@ -1,6 +1,7 @@
 #include "detent/import/load.h"
 
 #include "detent/base/error.h"
+#include "detent/import/compressed_config.h"
 #include "detent/import/model_path.h"
 #include "detent/import/weight_file.h"
 #include "detent/quant/checkpoint_folder.h"
@@ -11,33 +12,59 @@ namespace detent {
 
 namespace fs = std::filesystem;
 
+bool is_packed_model(const fs::path& model) { return is_model_file(model) || is_compressed(model); }
+
 namespace {
 
-ShippedModel load_model_file(const fs::path& path) {
+// What table and head are stored as in the file, so that they are stored so again; f32 where that is not one of ours.
+Storage storage_of(const WeightFile& file) {
+  std::optional<std::string> type;
+  for (const StoredTensor& tensor : file.tensors()) {
+    if (tensor.name != "model.embed_tokens.weight" && tensor.name != "lm_head.weight") continue;
+    if (type && *type != tensor.type) return Storage::kF32;
+    type = tensor.type;
+  }
+  if (type == "F16") return Storage::kF16;
+  if (type == "BF16") return Storage::kBf16;
+  return type == "Q8_0" ? Storage::kQ8_0 : Storage::kF32;
+}
+
+ShippedModel load_values(const fs::path& path, std::optional<QuantSpec> (WeightFile::*input_of)(size_t) const) {
+  if (!is_packed_model(path))
+    fail("{} is neither a GGUF file, nor a checkpoint of llama2.c, nor a folder of compressed-tensors", path.string());
   const auto file = open_weight_file(path);
   ShippedModel model;
   model.folder = path.string();
   model.config = file->config().value();
+  model.record.unquantized = storage_of(*file);
   const DecoderConfig config = decoder_config_from_json(model.config, path.string());
   for (const auto& [name, index] : find_parameters(*file, config, path.string())) {
     model.tensors[name].value = file->decode(index);
     check_finite(model.tensors[name].value, name, path.string());
+    if (const auto input = (file.get()->*input_of)(index)) model.record.layers[name].input = input;
   }
   return model;
 }
 
 }  // namespace
 
+ShippedModel load_packed(const fs::path& path) { return load_values(path, &WeightFile::input); }
+
+ShippedModel load_as_run(const fs::path& path) {
+  const fs::path model = resolve_model(path);
+  return is_packed_model(model) ? load_values(model, &WeightFile::runtime_input) : load_model_any(model);
+}
+
 ShippedModel load_model_any(const fs::path& path, Codes codes) {
   const fs::path model = resolve_model(path);
-  if (is_model_file(model)) return load_model_file(model);
+  if (is_packed_model(model)) return load_packed(model);
   check_files(model.string());
   open_model(model);  // finds what is wrong before any weight is read
   return read_shipped(model.string(), codes);
 }
 
 DecoderConfig read_model_config(const fs::path& path) {
-  if (!is_model_file(path)) return read_decoder_config(path);
+  if (!is_packed_model(path)) return read_decoder_config(path);
   return decoder_config_from_json(open_weight_file(path)->config().value(), path.string());
 }
 

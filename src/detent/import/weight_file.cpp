@@ -4,6 +4,7 @@
 
 #include "detent/architectures/parameters.h"
 #include "detent/base/error.h"
+#include "detent/import/compressed_config.h"
 #include "detent/import/model_path.h"
 #include "detent/import/weight_files.h"
 #include "detent/quant/model_files.h"
@@ -16,6 +17,7 @@ std::unique_ptr<WeightFile> open_weight_file(const fs::path& path) {
   if (!fs::exists(path)) fail("there is no file or folder {}: check the path", path.string());
   if (is_gguf(path)) return open_gguf_weights(path);
   if (is_llama2c(path)) return open_llama2c_weights(path);
+  if (is_compressed(path)) return open_compressed_weights(path);
   return open_safetensors_weights(path);
 }
 

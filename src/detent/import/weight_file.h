@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "detent/architectures/decoder_config.h"
+#include "detent/format/spec.h"
 
 namespace detent {
 
@@ -25,17 +26,21 @@ struct StoredTensor {
 class WeightFile {
  public:
   virtual ~WeightFile() = default;
-  virtual std::string format() const = 0;                        // "gguf", "llama2.c", "safetensors"
+  virtual std::string format() const = 0;  // "gguf", "llama2.c", "compressed-tensors", "safetensors"
   virtual const std::vector<StoredTensor>& tensors() const = 0;  // in the file's order
   virtual bool can_decode(size_t index) const = 0;
   virtual at::Tensor decode(size_t index) const = 0;  // float32; fails on a type that cannot be
+  // What the file says this weight's input is quantized to; nothing: it is used as it comes.
+  virtual std::optional<QuantSpec> input(size_t) const { return std::nullopt; }
+  // What the program that the format belongs to quantizes it to when it runs the file.
+  virtual std::optional<QuantSpec> runtime_input(size_t index) const { return input(index); }
   // Hugging Face's config.json, rebuilt from metadata where the file has none; nothing beside a bare file. Fails on
   // metadata that detent cannot run.
   virtual std::optional<nlohmann::json> config() const = 0;
 };
 
-// A GGUF file, a checkpoint of llama2.c, a safetensors file or a folder with model.safetensors or its shards. Fails on
-// anything else.
+// A GGUF file, a checkpoint of llama2.c, a safetensors file or a folder with model.safetensors or its shards, packed by
+// compressed-tensors or not. Fails on anything else.
 std::unique_ptr<WeightFile> open_weight_file(const std::filesystem::path& path);
 
 // Where each tensor of a model of this config lies in the file, in the order of parameters(). Fails, naming source and

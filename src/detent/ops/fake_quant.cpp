@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "detent/base/error.h"
+#include "detent/format/two_level.h"
 #include "detent/kernels/hadamard/hadamard.h"
 #include "detent/kernels/noise/noise.h"
 
@@ -67,6 +68,10 @@ at::Tensor learned_scales(const at::Tensor& parameters, const QuantSpec& spec) {
   const float* in = raw.const_data_ptr<float>();
   float* out = scales.mutable_data_ptr<float>();
   for (int64_t i = 0; i < raw.numel(); ++i) out[i] = learned_scale(in[i], spec);
+  if (!two_level(spec.scale_format)) return scales;
+  const auto groups = static_cast<size_t>(raw.size(-1));
+  for (int64_t row = 0; row < raw.size(0); ++row)
+    round_row_scales({out + row * raw.size(-1), groups}, spec.granularity.size, spec.scale_format);
   return scales;
 }
 

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "detent/format/two_level.h"
 #include "detent/kernels/hadamard/hadamard.h"
 
 namespace detent::ops {
@@ -27,9 +28,9 @@ const float* RowQuantizer::basis(const float* x, float* scratch) const {
 void RowQuantizer::find_scales(const float* row, float* scales) const {
   for (int64_t g = 0; g < groups(); ++g) {
     const GroupStats stats = kernels::group_stats(row + g * group_, group_);
-    const float scale = scale_from_stats(stats, static_cast<double>(group_), spec_.grid, spec_.scale_rule);
-    scales[g] = round_scale(scale, spec_.scale_format);
+    scales[g] = scale_from_stats(stats, static_cast<double>(group_), spec_.grid, spec_.scale_rule);
   }
+  round_row_scales({scales, static_cast<size_t>(groups())}, group_, spec_.scale_format);
 }
 
 void RowQuantizer::quantize(const float* row, const float* scales, const kernels::FakeQuantOut& out) const {

@@ -4,6 +4,8 @@
 
 #include "detent/base/error.h"
 #include "detent/base/key_error.h"
+#include "detent/format/target_rules.h"
+#include "detent/format/two_level.h"
 
 namespace detent {
 
@@ -64,6 +66,18 @@ void check_layer(const nn::Slot& slot, const LayerQuant& quant, const std::optio
   check_rotations(slot.name, weight, input);
 }
 
+// What the file that will be shipped could not hold is refused before it is trained.
+void check_target(const std::string& target, const std::string& name, int64_t columns,
+                  const std::optional<QuantSpec>& weight, const std::optional<QuantSpec>& input) {
+  if (target.empty()) return;
+  const TargetRules& rules = *at_key("quant.target", [&] { return &find_target_rules(target); });
+  if (const auto refused = weight ? refusal_text(rules, name, *weight, columns) : std::nullopt)
+    fail_key(kWeights, "does not go with quant.target: {}", *refused);
+  if (const auto refused = input ? rules.input_refusal(*input) : std::nullopt)
+    fail_key(kActivations, "does not go with quant.target: {} cannot hold the input of {} ({}): {}", target, name,
+             input->name(), *refused);
+}
+
 ScaleRule start_rule(const TensorQuantOptions& options, const SurrogateMethod& method, const QuantSpec& spec,
                      const std::string& where) {
   if (options.initial_scale.empty()) return method.initial_rule(spec.grid);  // its own initial_parameter knows it
@@ -71,6 +85,10 @@ ScaleRule start_rule(const TensorQuantOptions& options, const SurrogateMethod& m
   if (!rule_fits(spec.grid, rule) || rule == ScaleRule::kLearned)
     fail_key(where + ".initial_scale", "cannot be {}: it gives no scale for grid {}", scale_rule_name(rule),
              spec.grid.name());
+  const auto levels = two_level(spec.scale_format);
+  if (levels && levels->low == 0 && rule == ScaleRule::kAbsmaxSigned)
+    fail_key(where + ".initial_scale", "cannot be absmax_signed: scale_format {} has no negative scales",
+             scale_format_name(spec.scale_format));
   return rule;
 }
 
@@ -80,6 +98,7 @@ QuantizedLayer attach_layer(const nn::Slot& slot, const LayerQuant& quant, Quant
   std::optional<QuantSpec> weight, input;
   if (quant.weight) weight = to_spec(*quant.weight, kWeights);
   if (quant.input) input = to_spec(*quant.input, kActivations);
+  check_target(model.record.target, slot.name, slot.parameter->size(-1), weight, input);
   check_layer(slot, quant, weight, input);
   if (weight) {
     std::shared_ptr<SurrogateMethod> method = make_surrogate(quant.weight->surrogate, quant.weight->surrogate_options);
@@ -115,6 +134,7 @@ std::vector<std::pair<std::string, TensorQuantizer*>> QuantizedModel::learned() 
 QuantizedModel attach(const QuantOptions& options, const std::vector<nn::Slot>& slots) {
   QuantizedModel model;
   model.record.unquantized = parse_storage(options.unquantized);
+  model.record.target = options.target;
   std::vector<std::string> names;
   for (const nn::Slot& slot : slots)
     if (slot.role != nn::Role::kVector) names.push_back(slot.name);

@@ -38,7 +38,7 @@ struct TensorQuantOptions {
 QuantSpec to_spec(const TensorQuantOptions& options, const std::string& where);
 
 struct QuantOptions {
-  std::string preset;
+  std::string preset, target;
   std::optional<TensorQuantOptions> weights, activations;
   Node layers;  // list of {match, weights: {...}, activations: {...}}; the first match wins, only given keys change
   std::vector<std::string> skip = {"embed_tokens", "lm_head"};
@@ -48,6 +48,10 @@ struct QuantOptions {
   template <class V>
   void visit(V& v) {
     v.field("preset", preset, "a named set of the keys below; given keys change it");
+    v.field(
+        "target", target,
+        "what the run will be shipped as: chooses grid, bits, scale, group, scale_format and unquantized where they "
+        "are not given, and refuses what it could not hold; see `detent methods --targets`");
     v.group("weights", weights, "how weights are quantized");
     v.group("activations", activations, "how the inputs of quantized layers are quantized");
     v.field("layers", layers, "overrides by layer: {match, weights, activations}; the first match wins");
@@ -57,15 +61,6 @@ struct QuantOptions {
     v.field("scale_learning_rate", scale_learning_rate, "learning rate of learned scales, as a multiple", kNonNegative);
   }
 };
-
-// Puts the preset named in the `quant` map (if any) under the keys that are given, so that those win.
-void expand_preset(Node& quant);
-struct Preset {
-  const char* name;
-  const char* text;  // YAML
-  const char* source;
-};
-const std::vector<Preset>& quant_presets();
 
 // What a layer is quantized to after skip and overrides; both empty: left alone.
 struct LayerQuant {

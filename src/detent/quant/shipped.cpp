@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <set>
 
 #include "detent/base/error.h"
@@ -74,11 +75,17 @@ void check_record(const ShippedModel& model, const io::SafetensorsReader& latent
 
 }  // namespace
 
+bool QuantizationRecord::quantizes_weights() const {
+  return std::any_of(layers.begin(), layers.end(), [](const auto& layer) { return layer.second.weight.has_value(); });
+}
+
 json to_json(const QuantizationRecord& record) {
   json layers = json::object();
   for (const auto& [name, layer] : record.layers)
     layers[name] = {{"weight", spec_or_null(layer.weight)}, {"input", spec_or_null(layer.input)}};
-  return {{"version", kRecordVersion}, {"unquantized", storage_name(record.unquantized)}, {"layers", layers}};
+  json value = {{"version", kRecordVersion}, {"unquantized", storage_name(record.unquantized)}, {"layers", layers}};
+  if (!record.target.empty()) value["target"] = record.target;
+  return value;
 }
 
 QuantizationRecord record_from_json(const json& value) {
@@ -87,6 +94,7 @@ QuantizationRecord record_from_json(const json& value) {
       fail("quantization.json has version {}, this program reads {}", value.at("version").dump(), kRecordVersion);
     QuantizationRecord record;
     record.unquantized = parse_storage(value.at("unquantized").get<std::string>());
+    record.target = value.value("target", "");
     for (const auto& [name, layer] : value.at("layers").items())
       record.layers[name] = {optional_spec(layer.at("weight")), optional_spec(layer.at("input"))};
     return record;

@@ -17,7 +17,10 @@ struct QuantizationRecord {
     std::optional<QuantSpec> weight, input;
   };
   Storage unquantized = Storage::kF32;
+  std::string target;                   // what it was trained to be shipped as; empty: not said
   std::map<std::string, Layer> layers;  // by weight name, e.g. "model.layers.0.mlp.up_proj.weight"
+
+  bool quantizes_weights() const;  // whether it knows the grid of any
 };
 nlohmann::json to_json(const QuantizationRecord& record);
 QuantizationRecord record_from_json(const nlohmann::json& json);

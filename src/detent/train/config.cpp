@@ -5,6 +5,7 @@
 #include "detent/base/error.h"
 #include "detent/base/key_error.h"
 #include "detent/import/model_path.h"
+#include "detent/qat/presets.h"
 
 namespace detent {
 
@@ -88,6 +89,8 @@ void check_methods(const Node& root, const TrainConfig& config) {
   if (config.cage) check_cage(root, config);
   if (config.winq) check_winq(root, *config.winq, config.train.steps);
   if (config.alpha_blending) check_blending(root, config);
+  if (config.quant && !config.quant->target.empty() && !quantizes_weights(config))
+    refuse(root, "quant", "target", "no weights are quantized; add quant.weights");
   if (config.quant && config.quant->scale_learning_rate != 1 && !learns_scales(config))
     refuse(root, "quant", "scale_learning_rate", "no scale is learned");
 }
@@ -155,7 +158,7 @@ void drop_unused(TrainConfig& config, Node& node) {
 
 TrainConfig checked_config(Node& node) {
   if (const Node* quant = node.find("quant"); quant && quant->kind == Node::Kind::kMap)
-    expand_preset(node.at_or_add("quant"));
+    expand_quant(node.at_or_add("quant"));
   TrainConfig config;
   read_options(node, config);
   check_model(node, config);

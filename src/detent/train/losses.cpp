@@ -34,22 +34,29 @@ std::vector<Prediction> predictions_of(const Batch& batch) {
   return predictions;
 }
 
+Hidden states_of(CausalLm& model, const Batch& batch, const std::vector<Prediction>& predictions) {
+  const at::NoGradGuard guard;
+  at::Tensor positions = at::empty({static_cast<int64_t>(predictions.size())}, at::kLong);
+  for (size_t i = 0; i < predictions.size(); ++i) positions.mutable_data_ptr<int64_t>()[i] = predictions[i].position;
+  Hidden hidden = model.hidden_states(ids_tensor(batch.inputs, batch), segments_tensor(batch));
+  hidden.states = hidden.states.view({-1, hidden.states.size(-1)}).index_select(0, positions);
+  return hidden;
+}
+
+int64_t states_at_a_time(const CausalLm& model) { return std::max<int64_t>(64, kLogits / model.config().vocab_size); }
+
 at::Tensor prediction_losses(CausalLm& model, const Batch& batch, const std::vector<Prediction>& predictions) {
   const at::NoGradGuard guard;
   const auto count = static_cast<int64_t>(predictions.size());
-  at::Tensor positions = at::empty({count}, at::kLong), targets = at::empty({count}, at::kLong);
-  for (int64_t i = 0; i < count; ++i) {
-    positions.mutable_data_ptr<int64_t>()[i] = predictions[i].position;
-    targets.mutable_data_ptr<int64_t>()[i] = predictions[i].target;
-  }
-  const Hidden hidden = model.hidden_states(ids_tensor(batch.inputs, batch), segments_tensor(batch));
-  const at::Tensor rows = hidden.states.view({-1, hidden.states.size(-1)}).index_select(0, positions);
+  at::Tensor targets = at::empty({count}, at::kLong);
+  for (int64_t i = 0; i < count; ++i) targets.mutable_data_ptr<int64_t>()[i] = predictions[i].target;
+  const Hidden hidden = states_of(model, batch, predictions);
   at::Tensor losses = at::empty({count}, at::kFloat);
-  const int64_t chunk = std::max<int64_t>(64, kLogits / model.config().vocab_size);
+  const int64_t chunk = states_at_a_time(model);
   for (int64_t first = 0; first < count; first += chunk) {
     const int64_t size = std::min(chunk, count - first);
     losses.narrow(0, first, size)
-        .copy_(at::cross_entropy_loss(model.output_layer(rows.narrow(0, first, size), hidden.table),
+        .copy_(at::cross_entropy_loss(model.output_layer(hidden.states.narrow(0, first, size), hidden.table),
                                       targets.narrow(0, first, size), {}, at::Reduction::None));
   }
   return losses;

@@ -20,6 +20,11 @@ struct Prediction {
 // All scored targets of a batch, row by row.
 std::vector<Prediction> predictions_of(const Batch& batch);
 
+// The states of those positions after the last norm, [predictions, hidden], without a graph; what the output layer
+// makes of them is computed for so many at a time.
+Hidden states_of(CausalLm& model, const Batch& batch, const std::vector<Prediction>& predictions);
+int64_t states_at_a_time(const CausalLm& model);
+
 // The cross-entropy of each prediction in nats, float32 [predictions], without a graph. The output layer is computed
 // for the positions named alone, some at a time: with a large vocabulary logits take more memory and time than the
 // rest.

@@ -3,6 +3,7 @@
 #include "detent/base/error.h"
 #include "detent/base/machine.h"
 #include "detent/base/progress.h"
+#include "detent/data/tokenizer.h"
 #include "detent/import/load.h"
 #include "detent/import/model_path.h"
 

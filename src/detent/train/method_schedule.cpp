@@ -15,12 +15,14 @@ namespace {
 
 void require_fixed_point(const QuantizedModel& model, const char* method) {
   for (const QuantizedLayer& layer : model.layers) {
-    if (!layer.weight || has_fixed_point(layer.weight->spec().grid, layer.weight->spec().scale_rule)) continue;
+    if (!layer.weight) continue;
+    const QuantSpec& spec = layer.weight->spec();
+    if (has_fixed_point(spec.grid, spec.scale_rule, spec.scale_format)) continue;
     fail_key(
         method,
         "pulls {}, which is quantized as {}, whose scale moves when the weights move to the grid, so the pull would "
         "not come to rest; use scale: learned, absmax (int, ternary, binary) or absmax_full (midrise)",
-        layer.slot.name, layer.weight->spec().name());
+        layer.slot.name, spec.name());
   }
 }
 

@@ -14,8 +14,19 @@
 
 namespace detent {
 
+namespace {
+
+// The packed values are where training goes on from.
+std::unique_ptr<CausalLm> from_values(const ShippedModel& shipped) {
+  auto model = std::make_unique<CausalLm>(decoder_config_from_json(shipped.config, shipped.folder));
+  for (const nn::Slot& slot : model->slots()) *slot.parameter = shipped.tensors.at(slot.name).value;
+  return model;
+}
+
+}  // namespace
+
 std::unique_ptr<CausalLm> load_latent_model(const std::string& folder) {
-  if (is_model_file(folder)) return std::move(inference_model(load_model_any(folder)).model);
+  if (is_packed_model(folder)) return from_values(load_packed(folder));
   check_files(folder);
   const ModelFiles files = open_model(folder);
   auto model = std::make_unique<CausalLm>(files.config);

@@ -9,9 +9,9 @@
 
 namespace detent {
 
-// A model with the latent weights of a folder, or the values of a model file, unquantized; path as resolve_model gives
-// it.
-std::unique_ptr<CausalLm> load_latent_model(const std::string& path);
+// A model with the latent weights of a folder, unquantized; of a packed model (import/load.h) its values. Path as
+// resolve_model gives it.
+std::unique_ptr<CausalLm> load_latent_model(const std::string& folder);
 
 // A model for inference from what ships: its weights are the values of the training forward, its inputs are quantized
 // as they were. `quantized` keeps the input quantizers alive.

@@ -37,8 +37,8 @@ struct ModelOptions {
   template <class V>
   void visit(V& v) {
     v.field("from", from,
-            "start from the weights of a model: a Hugging Face folder, a run, a checkpoint, a GGUF file or a llama2.c "
-            "checkpoint");
+            "start from the weights of a model: a Hugging Face folder, packed or not, a run, a checkpoint, a GGUF file "
+            "or a llama2.c checkpoint");
     v.field("architecture", architecture, "architecture of a new model", architecture_names());
     visit_shape(v);
   }

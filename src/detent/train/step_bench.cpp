@@ -11,6 +11,7 @@
 #include "detent/models/causal_lm.h"
 #include "detent/optim/optimizer.h"
 #include "detent/qat/attach.h"
+#include "detent/qat/presets.h"
 #include "detent/train/config.h"
 #include "detent/train/evaluate.h"
 #include "detent/train/losses.h"
@@ -48,7 +49,7 @@ class Arm {
     for (const nn::Slot& slot : model_.slots()) slot.parameter->set_requires_grad(true);
     if (!preset.empty()) {
       Node node = parse_yaml("{preset: " + preset + "}", "preset");
-      expand_preset(node);
+      expand_quant(node);
       QuantOptions options;
       read_options(node, options);
       quantized_ = attach(options, model_.slots());

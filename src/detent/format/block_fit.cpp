@@ -1,4 +1,4 @@
-#include "detent/deploy/block_fit.h"
+#include "detent/format/block_fit.h"
 
 #include <cmath>
 #include <cstdlib>
@@ -101,9 +101,11 @@ std::optional<QuantSpec> nearest_block_spec(const LevelBlock& block, const Quant
   near.rotation = Rotation::kNone;
   if (!block_factor(block, near.grid)) near.grid = nearest_grid(block, near.grid);
   if (!format_fits(block, near.scale_format)) near.scale_format = block.scale_format;
-  for (const ScaleRule rule : {ScaleRule::kAbsmax, ScaleRule::kAbsmaxFull})  // the second for mid-rise and e2m1
-    if (spec_problem(near)) near.scale_rule = rule;
-  if (spec_problem(near)) near.grid = nearest_grid(block, make_grid("e2m1", 4));  // the only grid that e8m0 goes with
+  if (spec_problem(near)) near.scale_rule = fitting_rule(near.grid, ScaleRule::kAbsmax);
+  if (spec_problem(near)) {  // e8m0 goes with one grid and one rule
+    near.grid = nearest_grid(block, make_grid("e2m1", 4));
+    near.scale_rule = ScaleRule::kAbsmaxFull;
+  }
   if (!group_fits(block, near.granularity)) near.granularity = {GranularityKind::kGroup, block.elements};
   return near;
 }

@@ -1,4 +1,4 @@
-#include "detent/deploy/dense_target.h"
+#include "detent/format/half_fit.h"
 
 #include <algorithm>
 #include <bit>
@@ -35,17 +35,6 @@ int product_bits(const QuantSpec& spec) {
 }
 
 }  // namespace
-
-std::optional<std::string> DenseTarget::refusal(const QuantSpec& spec, int64_t, int64_t) const {
-  if (spec.rotation != Rotation::kHadamardHalf) return std::nullopt;
-  return "rotation hadamard_half leaves the weight rotated, which needs its input rotated at run time";
-}
-
-std::optional<QuantSpec> DenseTarget::nearest(const QuantSpec& spec, int64_t, int64_t) const {
-  QuantSpec near = spec;
-  if (near.rotation == Rotation::kHadamardHalf) near.rotation = Rotation::kHadamard;
-  return near;
-}
 
 std::optional<std::string> half_refusal(const QuantSpec& spec) {
   if (spec.rotation != Rotation::kNone) return "rotated back, its values lie on no grid";

@@ -1,8 +1,8 @@
-#include "detent/deploy/block_fit.h"
+#include "detent/format/block_fit.h"
 
 #include <set>
 
-#include "detent/deploy/dense_target.h"
+#include "detent/format/half_fit.h"
 #include "tests/deploy/support.h"
 
 namespace detent::test {
@@ -106,8 +106,8 @@ TEST(DenseTarget, HalfCountsSignificantBits) {
 TEST(Targets, HalfRotationIsRefusedEverywhere) {
   const QuantSpec half = spec("midrise", 4, "row", ScaleRule::kRms, ScaleFormat::kFp16, Rotation::kHadamardHalf);
   for (const auto& target : export_targets()) {
-    EXPECT_TRUE(target->refusal(half, 64, 256)) << target->name();
-    EXPECT_FALSE(target->refusal(*target->nearest(half, 64, 256), 64, 256)) << target->name();
+    EXPECT_TRUE(target->rules().refusal(half, 256)) << target->name();
+    EXPECT_FALSE(target->rules().refusal(*target->rules().nearest(half, 256), 256)) << target->name();
   }
 }
 
@@ -120,9 +120,9 @@ TEST(Targets, NamesAreUniqueAndNearOnesAreSuggested) {
 
 TEST(Targets, PreferredSpecsAreAccepted) {
   for (const auto& target : export_targets())
-    if (const auto wanted = target->preferred()) {
+    if (const auto wanted = target->rules().preferred()) {
       EXPECT_NO_THROW(check_spec(*wanted));
-      EXPECT_FALSE(target->refusal(*wanted, 64, 256)) << target->name();
+      EXPECT_FALSE(target->rules().refusal(*wanted, 256)) << target->name();
     }
 }
 

@@ -1,0 +1,168 @@
+#include "detent/deploy/compressed_target.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+
+#include "detent/architectures/decoder_config.h"
+#include "detent/base/error.h"
+#include "detent/deploy/folder_parts.h"
+#include "detent/deploy/model_parts.h"
+#include "detent/deploy/packed_matrix.h"
+#include "detent/format/packed_ints.h"
+#include "detent/import/compressed_config.h"
+#include "detent/io/safetensors.h"
+
+namespace detent {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+std::string module_of(const std::string& weight) {
+  return weight.substr(0, weight.size() - std::string(".weight").size());
+}
+
+// One tensor of the file: made when its turn comes.
+struct Part {
+  io::TensorInfo info;
+  std::function<std::vector<std::byte>()> bytes;
+};
+
+std::vector<std::byte> words_of(const PackedMatrix& matrix) {
+  const int64_t rows = matrix.levels.size(0), columns = matrix.levels.size(1);
+  const auto words = static_cast<size_t>(packed_words(columns, matrix.bits));
+  std::vector<uint32_t> all(rows * words);
+  for (int64_t row = 0; row < rows; ++row)
+    pack_ints({matrix.levels.const_data_ptr<int8_t>() + row * columns, static_cast<size_t>(columns)}, matrix.bits,
+              std::span(all).subspan(row * words, words));
+  const auto bytes = std::as_bytes(std::span(all));
+  return {bytes.begin(), bytes.end()};
+}
+
+std::vector<std::byte> int64_bytes(const std::vector<int64_t>& values) {
+  const auto bytes = std::as_bytes(std::span(values));
+  return {bytes.begin(), bytes.end()};
+}
+
+class Writer {
+ public:
+  explicit Writer(const ShippedModel& model) : model_(model) {
+    for (const auto& [name, tensor] : model.tensors)
+      if (!is_tied_head(name, model)) add(name, tensor);
+  }
+
+  void write(const fs::path& path, ExportReport& report) const {
+    std::vector<io::TensorInfo> infos;
+    for (const auto& [name, part] : parts_) infos.push_back(part.info);
+    io::SafetensorsWriter writer(path, infos);
+    for (const io::TensorInfo& info : writer.tensors()) {
+      const std::vector<std::byte> bytes = parts_.at(info.name).bytes();
+      writer.write(info.name, bytes);
+      report.tensors.push_back({info.name, std::string(io::dtype_name(info.dtype)), bytes.size()});
+    }
+    writer.finish();
+    for (const auto& [name, tensor] : model_.tensors)
+      if (!is_tied_head(name, model_)) report.parameters += tensor.value.numel();
+    report.file_bytes = fs::file_size(path);
+  }
+
+  // One group a scheme. A single one means every linear layer but those that are ignored; several name their modules.
+  json quantization_config() const {
+    CompressedConfig config;
+    for (const auto& [scheme, modules] : schemes_) config.groups.push_back({scheme, modules});
+    if (config.groups.size() == 1) config.groups[0].targets = {"Linear"};
+    config.ignore = dense_modules_;
+    return to_json(config);
+  }
+
+ private:
+  void add(const std::string& name, const ShippedTensor& tensor) {
+    const auto layer = model_.record.layers.find(name);
+    const bool recorded = layer != model_.record.layers.end();
+    const bool packs = model_.record.quantizes_weights() ? recorded && layer->second.weight : is_projection(name);
+    if (packs) {
+      add_packed(name, tensor, recorded ? layer->second.input : std::nullopt);
+    } else {
+      if (recorded && layer->second.input)
+        fail("[export] the input of {} is quantized, its weight is not: compressed-tensors keeps both or neither",
+             name);
+      add_dense(name, tensor.value);
+    }
+  }
+
+  void add_packed(const std::string& name, const ShippedTensor& tensor, const std::optional<QuantSpec>& input) {
+    if (name == "model.embed_tokens.weight")
+      fail(
+          "[export] {} is on a grid, which programs that load compressed-tensors do not expect of a table; train it "
+          "with quant.skip: [embed_tokens]",
+          name);
+    const auto matrix = packed_matrix(tensor);
+    if (!matrix)
+      fail(
+          "[export] {} does not lie on a grid of integers of 2 to 8 bits in rows or groups; train on one "
+          "(`detent methods --targets`), or round it untrained with --from-float",
+          name);
+    const std::string module = module_of(name);
+    const int64_t rows = matrix->levels.size(0), columns = matrix->levels.size(1);
+    const bool whole = matrix->granularity.kind == GranularityKind::kTensor;
+    add_part(module + ".weight_packed", io::Dtype::kI32, {rows, packed_words(columns, matrix->bits)},
+             [&tensor] { return words_of(packed_matrix(tensor).value()); });
+    const io::Dtype dtype = matrix->scale_dtype();
+    add_part(module + ".weight_scale", dtype, whole ? std::vector<int64_t>{1} : matrix->scales.sizes().vec(),
+             [scales = matrix->scales, dtype] { return float_bytes(scales, dtype); });
+    add_part(module + ".weight_shape", io::Dtype::kI64, {2}, [rows, columns] { return int64_bytes({rows, columns}); });
+    join({matrix->bits, true, matrix->granularity, input}, module);
+  }
+
+  void add_dense(const std::string& name, const at::Tensor& value) {
+    const io::Dtype dtype = stored_dtype(value, model_.record.unquantized);
+    add_part(name, dtype, value.sizes().vec(), [value, dtype] { return float_bytes(value.contiguous(), dtype); });
+    if (value.dim() == 2 && name != "model.embed_tokens.weight") dense_modules_.push_back(module_of(name));
+    if (is_tied_head("lm_head.weight", model_) && name == "model.embed_tokens.weight")
+      dense_modules_.emplace_back("lm_head");
+  }
+
+  void add_part(const std::string& name, io::Dtype dtype, std::vector<int64_t> shape,
+                std::function<std::vector<std::byte>()> bytes) {
+    parts_[name] = {{name, dtype, std::move(shape)}, std::move(bytes)};
+  }
+
+  void join(const PackedScheme& scheme, const std::string& module) {
+    const auto found =
+        std::find_if(schemes_.begin(), schemes_.end(), [&](const auto& entry) { return entry.first == scheme; });
+    if (found == schemes_.end())
+      schemes_.push_back({scheme, {module}});
+    else
+      found->second.push_back(module);
+  }
+
+  const ShippedModel& model_;
+  std::map<std::string, Part> parts_;
+  std::vector<std::pair<PackedScheme, std::vector<std::string>>> schemes_;
+  std::vector<std::string> dense_modules_;
+};
+
+class CompressedTarget : public ExportTarget {
+ public:
+  using ExportTarget::ExportTarget;
+  bool holds(const at::Tensor& value) const override { return packed_matrix({value, std::nullopt}).has_value(); }
+  ExportReport write(const ShippedModel& model, const std::string& path) const override {
+    return write_folder(model, path, [&](const fs::path& folder, json& config, ExportReport& report) {
+      const Writer writer(model);
+      writer.write(folder / "model.safetensors", report);
+      config["quantization_config"] = writer.quantization_config();
+    });
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<const ExportTarget> compressed_target(const TargetRules& rules) {
+  return std::make_unique<CompressedTarget>(rules);
+}
+
+}  // namespace detent

@@ -1,0 +1,66 @@
+// Weights trained with two-level scales are in the file bit for bit, and what is read from a file can be written again.
+#include "detent/format/two_level.h"
+#include "detent/io/gguf.h"
+#include "tests/deploy/support.h"
+
+namespace detent::test {
+namespace {
+
+const std::pair<const char*, QuantSpec> kTrained[] = {
+    {"q2_k", spec("midrise", 2, "16", ScaleRule::kAbsmaxFull, ScaleFormat::kQ2K)},
+    {"q2_k", spec("int", 2, "16", ScaleRule::kMean, ScaleFormat::kQ2K)},
+    {"q2_k", spec("int_high", 2, "32", ScaleRule::kLearned, ScaleFormat::kQ2K)},
+    {"q3_k", spec("int", 3, "16", ScaleRule::kAbsmaxSigned, ScaleFormat::kQ3K)},
+    {"q3_k", spec("int", 3, "32", ScaleRule::kLearned, ScaleFormat::kQ3K)},
+    {"q4_k", spec("int", 4, "32", ScaleRule::kAbsmax, ScaleFormat::kQ4K)},
+    {"q4_k", spec("int", 4, "32", ScaleRule::kLearned, ScaleFormat::kQ4K)}};
+
+TEST(KQuants, TrainedScalesAreInTheFile) {
+  const TemporaryFolder folder;
+  for (const auto& [type, trained] : kTrained) {
+    SCOPED_TRACE(trained.name());
+    const ShippedModel model = tiny_model(trained, Storage::kF16, wide_config());
+    const std::string name = std::string("gguf:") + type;
+    export_to(model, name, folder / "x.gguf");
+    EXPECT_TRUE(verify_file(folder / "x.gguf", model).equal()) << to_text(verify_file(folder / "x.gguf", model));
+    std::string block = type;
+    for (char& c : block) c = static_cast<char>(std::toupper(c));
+    EXPECT_EQ(io::GgufReader(folder / "x.gguf").tensor("blk.0.ffn_up.weight").type->name, block);
+    fs::remove(folder / "x.gguf");
+  }
+}
+
+// Groups of very different size: most of their scales are small integers, some are zero.
+TEST(KQuants, UnevenGroups) {
+  const TemporaryFolder folder;
+  for (const auto& [type, trained] : kTrained) {
+    if (trained.scale_rule == ScaleRule::kLearned) continue;
+    SCOPED_TRACE(trained.name());
+    ShippedModel model = tiny_model(trained, Storage::kF16, wide_config());
+    ShippedTensor& tensor = model.tensors["model.layers.0.mlp.up_proj.weight"];
+    std::mt19937 random(5);
+    at::Tensor latent = random_tensor({256, 256}, random);
+    latent.mul_(at::exp(at::linspace(-12, 3, 256)).view({1, 256}));
+    tensor.quantized = quantize(latent, trained);
+    tensor.value = dequantize(*tensor.quantized);
+    export_to(model, std::string("gguf:") + type, folder / "x.gguf");
+    EXPECT_TRUE(verify_file(folder / "x.gguf", model).equal());
+    fs::remove(folder / "x.gguf");
+  }
+}
+
+TEST(KQuants, AFileOfThemIsWrittenAgain) {
+  const TemporaryFolder folder;
+  for (const auto& [type, trained] : kTrained) {
+    SCOPED_TRACE(trained.name());
+    const std::string target = std::string("gguf:") + type;
+    const ShippedModel model = tiny_model(trained, Storage::kF32, wide_config());
+    export_to(model, target, folder / "a.gguf");
+    export_to(load_model_any(folder / "a.gguf"), target, folder / "b.gguf");
+    EXPECT_TRUE(verify_file(folder / "b.gguf", model).equal());
+    for (const char* name : {"a.gguf", "b.gguf"}) fs::remove(folder / name);
+  }
+}
+
+}  // namespace
+}  // namespace detent::test
