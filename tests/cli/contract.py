@@ -163,7 +163,7 @@ class Usage(Contract):
 
     def test_wrong_usage(self):
         for arguments, says in (([], "command"), (["trian"], "train"), (["train"], "config"), (["train", "a", "b"], "b"),
-                                (["eval", "m"], "--data"), (["export", "m"], "--to"),
+                                (["eval", "m"], "--data"), (["export", "m"], "--out"),
                                 (["export", self.run, "--to", "gguf:q4_0"], "--out"), (["verify", self.gguf], "--against"),
                                 (["generate", self.gguf], "--prompt"), (["report"], "path"), (["inspect"], "path"),
                                 (["export", self.run, "--to", "gguf:q4_O", "--out", "x"], "gguf:q4_0"),

@@ -1,6 +1,7 @@
 // From one file to another without loss where their grids agree, and one checkpoint in two formats with the same
 // weights.
 #include "detent/io/gguf.h"
+#include "detent/io/safetensors.h"
 #include "tests/deploy/support.h"
 
 namespace detent::test {

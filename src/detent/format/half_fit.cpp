@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "detent/base/error.h"
+#include "detent/format/two_level.h"
 
 namespace detent {
 
@@ -14,6 +15,7 @@ constexpr int kHalfBits = 11;
 
 int scale_bits(ScaleFormat format) {
   if (format == ScaleFormat::kE8M0) return 1;
+  if (two_level(format)) return 24;  // a product of its own
   return format == ScaleFormat::kFp32 ? 24 : format == ScaleFormat::kFp16 ? kHalfBits : 8;
 }
 
