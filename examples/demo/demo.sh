@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 detent="$PWD/build/release/detent"
 base=examples/demo/base.yaml
-pretrain_steps="${DETENT_DEMO_PRETRAIN:-800}"
-steps="${DETENT_DEMO_STEPS:-240}"
+pretrain_steps="${DETENT_DEMO_PRETRAIN:-750}"
+steps="${DETENT_DEMO_STEPS:-220}"
 rate=1e-3
 seeds=(0 1 2)
 SECONDS=0
@@ -97,14 +97,16 @@ run_jobs
 title "4/5 What it comes to"
 comma=""
 echo "[" >demo/arms.json
+float_size="$(file_size "control-${seeds[0]}" gguf:f32)"
+size="$(file_size "ste-${seeds[0]}" gguf:q2_0)" # the same for every 2-bit arm: one shape, one grid
 for seed in "${seeds[@]}"; do
-  entry "full precision" "control-$seed" "$seed" 32 control "$(file_size "control-$seed" gguf:f32)" "the same steps without quantization"
-  entry "rounding, no training" "rounding-$seed" "$seed" 2 rounding "$(file_size "rounding-$seed" gguf:q2_0)" ""
-  entry "straight-through" "ste-$seed" "$seed" 2 baseline "$(file_size "ste-$seed" gguf:q2_0)" "learned steps"
-  entry "+ CAGE" "cage-$seed" "$seed" 2 arm "$(file_size "cage-$seed" gguf:q2_0)" ""
-  entry "+ WinQ" "winq-$seed" "$seed" 2 arm "$(file_size "winq-$seed" gguf:q2_0)" ""
-  entry "alpha-blending" "blending-$seed" "$seed" 2 arm "$(file_size "blending-$seed" gguf:q2_0)" ""
-  entry "straight-through, annealed" "annealed-$seed" "$seed" 2 arm "$(file_size "annealed-$seed" gguf:q2_0)" "learning rate to zero: the honest arm"
+  entry "full precision" "control-$seed" "$seed" 32 control "$float_size" "the same steps without quantization"
+  entry "rounding, no training" "rounding-$seed" "$seed" 2 rounding "$size" ""
+  entry "straight-through" "ste-$seed" "$seed" 2 baseline "$size" "learned steps"
+  entry "+ CAGE" "cage-$seed" "$seed" 2 arm "$size" ""
+  entry "+ WinQ" "winq-$seed" "$seed" 2 arm "$size" ""
+  entry "alpha-blending" "blending-$seed" "$seed" 2 arm "$size" ""
+  entry "straight-through, annealed" "annealed-$seed" "$seed" 2 arm "$size" "learning rate to zero: the honest arm"
 done
 printf '\n]\n' >>demo/arms.json
 "$detent" report demo/arms.json --table --out demo/report.html
