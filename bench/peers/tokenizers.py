@@ -27,8 +27,8 @@ os.environ["RAYON_NUM_THREADS"] = "1"  # before the library starts its threads
 HERE = Path(__file__).resolve().parent
 sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != HERE]  # this file has the library's name
 sys.path.append(str(HERE.parents[1] / "tests" / "interop"))
-from tokenizer_kinds import byte_kinds, character_kinds, decoder_of, trained, unmark_bytes  # noqa: E402
-from tokenizers import Tokenizer, decoders, pre_tokenizers  # noqa: E402
+from tokenizer_kinds import all_kinds, made  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
 
 KINDS = ["gpt2", "llama3", "qwen2-nfc", "smollm", "deepseek3", "gpt4o", "llama2", "metaspace-first"]
 VOCABULARY = 16000
@@ -43,18 +43,6 @@ def documents_of(files, size):
         pieces += [text[at:at + 4000] for text in texts if at < len(text)]
         at += 4000
     return pieces
-
-
-def make(kind, letters, decoder, documents, folder):
-    name, normalizer, pre_tokenizer, options, added = kind
-    tokenizer = trained(documents[::4], normalizer, pre_tokenizer, options, added, letters, VOCABULARY)
-    tokenizer.decoder = decoder
-    if options.get("ignore_merges"):
-        tokenizer.model.ignore_merges = True
-    path = folder / f"{name}.json"
-    tokenizer.save(str(path))
-    unmark_bytes(path)
-    return path
 
 
 def detent(program, tokenizer, file, threads):
@@ -116,11 +104,9 @@ def main():
         print(f"{len(documents)} documents; MB a second of one thread; ratios: detent's speed over the library's, "
               f"{arguments.threads} threads over one ({os.cpu_count()} processors)")
         print(f"{'':16} {'detent':>7} {'library':>9}  {'ratio':>8}  {'threads':>8}")
-        everything = [(kind, pre_tokenizers.ByteLevel.alphabet(), decoders.ByteLevel()) for kind in byte_kinds()]
-        everything += [(kind, [], decoder_of(kind[0])) for kind in character_kinds()]
-        for kind, letters, decoder in everything:
+        for kind, letters, decoder in all_kinds():
             if kind[0] in KINDS and arguments.only in kind[0]:
-                path = make(kind, letters, decoder, documents, folder)
+                path = made(kind, letters, decoder, documents[::4], VOCABULARY, folder)
                 good &= compare(arguments.program, kind[0], path, documents, large, small, arguments.rounds, arguments.threads)
     return 0 if good else 1
 

@@ -96,7 +96,7 @@ TEST(KFit, GridsThatTheTypesHold) {
     const ScaleFormat scales = parse_scale_format(format);
     const Granularity group = parse_granularity(two_level(scales) ? "32" : "row");
     const QuantSpec spec{make_grid(kind, bits), group, ScaleRule::kLearned, scales};
-    return !k_refusal(*find_k_block(name), spec, 256);
+    return !block_refusal(*find_k_block(name), spec, 256);
   };
   EXPECT_TRUE(fit("Q2_K", "int", 2, "q2_k"));
   EXPECT_TRUE(fit("Q2_K", "int", 2, "fp16"));
@@ -120,7 +120,7 @@ TEST(KFit, GridsThatTheTypesHold) {
 TEST(KFit, RefusalsSayWhyAndTheNearestIsAccepted) {
   const KBlock& q4 = *find_k_block("Q4_K");
   const auto why = [&](const QuantSpec& spec, int64_t columns = 256) {
-    return k_refusal(q4, spec, columns).value_or("accepted");
+    return block_refusal(q4, spec, columns).value_or("accepted");
   };
   const QuantSpec good{make_grid("int", 4), parse_granularity("32"), ScaleRule::kAbsmax, ScaleFormat::kQ4K};
   EXPECT_EQ(why(good), "accepted");
@@ -147,11 +147,12 @@ TEST(KFit, RefusalsSayWhyAndTheNearestIsAccepted) {
                 continue;
               }
               if (spec_problem(spec)) continue;
-              const auto near = nearest_k_spec(block, spec, 256);
+              const auto near = nearest_block_spec(block, spec, 256);
               ASSERT_TRUE(near);
               EXPECT_FALSE(spec_problem(*near)) << spec.name() << ": " << near->name();
-              EXPECT_FALSE(k_refusal(block, *near, 256)) << block.name << " " << spec.name() << ": " << near->name();
-              if (!k_refusal(block, spec, 256)) {
+              EXPECT_FALSE(block_refusal(block, *near, 256))
+                  << block.name << " " << spec.name() << ": " << near->name();
+              if (!block_refusal(block, spec, 256)) {
                 EXPECT_EQ(*near, spec);
               }
             }

@@ -107,22 +107,33 @@ def unmark_bytes(path):
     path.write_text(json.dumps(content, ensure_ascii=False))
 
 
-def hugging_face_kinds(lines, folder, wanted):
+def all_kinds():
+    """(kind, the letters that its training begins with, decoder) of every tokenizer."""
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    everything = [(kind, alphabet, decoders.ByteLevel()) for kind in byte_kinds()]
-    everything += [(kind, [], decoder_of(kind[0])) for kind in character_kinds()]
-    for (name, normalizer, pre_tokenizer, options, added), letters, decoder in everything:
-        if not wanted(name):
+    yield from ((kind, alphabet, decoders.ByteLevel()) for kind in byte_kinds())
+    yield from ((kind, [], decoder_of(kind[0])) for kind in character_kinds())
+
+
+def made(kind, letters, decoder, lines, vocabulary, folder):
+    """Trains one of all_kinds() and saves it; returns the path of its tokenizer.json."""
+    name, normalizer, pre_tokenizer, options, added = kind
+    tokenizer = trained(lines, normalizer, pre_tokenizer, options, added, letters, vocabulary)
+    tokenizer.decoder = decoder
+    if options.get("ignore_merges"):
+        tokenizer.model.ignore_merges = True
+    path = folder / f"{name}.json"
+    tokenizer.save(str(path))
+    unmark_bytes(path)
+    return path
+
+
+def hugging_face_kinds(lines, folder, wanted):
+    for kind, letters, decoder in all_kinds():
+        if not wanted(kind[0]):
             continue
-        tokenizer = trained(lines, normalizer, pre_tokenizer, options, added, letters, 6000)
-        tokenizer.decoder = decoder
-        if options.get("ignore_merges"):
-            tokenizer.model.ignore_merges = True
-        path = folder / f"{name}.json"
-        tokenizer.save(str(path))
-        unmark_bytes(path)
+        path = made(kind, letters, decoder, lines, 6000, folder)
         tokenizer = Tokenizer.from_file(str(path))
-        yield (name, path, lambda text, t=tokenizer: t.encode(text, add_special_tokens=False).ids,
+        yield (kind[0], path, lambda text, t=tokenizer: t.encode(text, add_special_tokens=False).ids,
                lambda ids, t=tokenizer: t.decode(ids, skip_special_tokens=True))
 
 

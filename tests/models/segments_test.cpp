@@ -4,18 +4,14 @@
 #include "detent/models/causal_lm.h"
 #include "tests/support/bits.h"
 
+#include "tests/support/small_model.h"
+
 namespace detent {
 namespace {
 
 CausalLm small_model() {
-  DecoderConfig config;
+  DecoderConfig config = test::small_config();
   config.vocab_size = 50;
-  config.hidden_size = 32;
-  config.intermediate_size = 48;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 4;
-  config.num_key_value_heads = 2;
-  config.initializer_range = 0.2;  // wide, so that what attention sees shows in the logits
   return {config, 3};
 }
 

@@ -18,13 +18,13 @@ QuantSpec int4_row(ScaleRule rule) {
   return spec;
 }
 
-// int4 is -8..7 or -7..7: the interval is the grid's ends and as many levels beyond as the option says.
+// int4 is -8 to 7: the interval is the grid's ends and as many levels beyond as the option says.
 TEST(Contributing, ExampleMethodDoesWhatItsTextSays) {
   const auto method = method_of_contributing.make(parse_yaml("{beyond: 3}", "config.yaml"));
   const QuantSpec spec = int4_row(ScaleRule::kAbsmax);
   const kernels::Surrogate interval = method->surrogate(spec);
-  EXPECT_EQ(interval.u_lo, spec.grid.level(spec.grid.lo()) - 3);
-  EXPECT_EQ(interval.u_hi, spec.grid.level(spec.grid.hi()) + 3);
+  EXPECT_EQ(interval.u_lo, -8 - 3);
+  EXPECT_EQ(interval.u_hi, 7 + 3);
   EXPECT_NO_THROW(method->check(spec));
   EXPECT_THROW(method->check(int4_row(ScaleRule::kLearned)), detent::Error);
   EXPECT_ANY_THROW(method_of_contributing.make(parse_yaml("{beyond: -1}", "config.yaml")));

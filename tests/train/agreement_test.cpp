@@ -9,20 +9,12 @@
 
 #include "detent/data/tokenizer.h"
 #include "detent/import/gguf_runtime.h"
+#include "tests/support/small_model.h"
 
 namespace detent {
 namespace {
 
-CausalLm model_of(uint64_t seed) {
-  DecoderConfig config;
-  config.vocab_size = 257;
-  config.hidden_size = 32;
-  config.intermediate_size = 48;
-  config.num_hidden_layers = 1;
-  config.num_attention_heads = 4;
-  config.initializer_range = 0.2;
-  return {config, seed};
-}
+CausalLm model_of(uint64_t seed) { return {test::small_config(), seed}; }
 
 const std::string kText = "What is trained is what is shipped, to the last bit.";
 

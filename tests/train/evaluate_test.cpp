@@ -7,19 +7,15 @@
 
 #include "detent/base/error.h"
 #include "detent/data/tokenizer.h"
+#include "detent/train/agreement.h"
 #include "detent/train/choices.h"
+#include "tests/support/small_model.h"
 
 namespace detent {
 namespace {
 
 DecoderConfig config(RopeType rope) {
-  DecoderConfig config;
-  config.vocab_size = 257;
-  config.hidden_size = 32;
-  config.intermediate_size = 48;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 4;
-  config.initializer_range = 0.2;  // wide, so that the angles show
+  DecoderConfig config = test::small_config();
   config.max_position_embeddings = 6;
   config.rope_scaling = {.type = rope, .factor = 4};
   return config;
@@ -33,12 +29,25 @@ class BatchSize : public testing::TestWithParam<RopeType> {
 INSTANTIATE_TEST_SUITE_P(Rope, BatchSize, testing::Values(RopeType::kDefault, RopeType::kLinear, RopeType::kDynamic));
 
 // Windows of many lengths: in a batch the shorter ones are padded.
+EvalWindows windows_of_many_lengths(const Tokenizer& tokenizer) {
+  return {{"a text of some length", "a shorter one", "one", "of twelve ", "another ten"}, tokenizer, {.context = 12}};
+}
+
 TEST_P(BatchSize, DoesNotChangeAPerplexity) {
-  const EvalWindows windows({"a text of some length", "a shorter one", "one", "of twelve ", "another ten"}, *tokenizer_,
-                            {.context = 12});
+  const EvalWindows windows = windows_of_many_lengths(*tokenizer_);
   const Evaluation alone = evaluate(model_, windows, 1), together = evaluate(model_, windows, 16);
   EXPECT_EQ(alone.tokens, together.tokens);
   EXPECT_NEAR(alone.loss, together.loss, 1e-6);
+}
+
+TEST_P(BatchSize, DoesNotChangeAnAgreement) {
+  CausalLm other(config(GetParam()), 4);
+  const EvalWindows windows = windows_of_many_lengths(*tokenizer_);
+  const Agreement alone = compare_predictions(model_, other, windows, 1);
+  const Agreement together = compare_predictions(model_, other, windows, 16);
+  EXPECT_EQ(alone.tokens, together.tokens);
+  EXPECT_NEAR(alone.loss, together.loss, 1e-6);
+  EXPECT_NEAR(alone.kl, together.kl, 1e-6);
 }
 
 TEST_P(BatchSize, DoesNotChangeAChoice) {

@@ -8,6 +8,7 @@
 #include "detent/qat/attach.h"
 #include "detent/qat/presets.h"
 #include "tests/io/support.h"
+#include "tests/support/small_model.h"
 
 namespace detent {
 namespace {
@@ -16,13 +17,8 @@ using io::test::error_of;
 using testing::HasSubstr;
 
 DecoderConfig small_config() {
-  DecoderConfig config;
+  DecoderConfig config = test::small_config();
   config.vocab_size = 50;
-  config.hidden_size = 32;
-  config.intermediate_size = 64;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 4;
-  config.num_key_value_heads = 2;
   config.initializer_range = 0.3;  // wide, so that the choice of the next id is clear
   return config;
 }

@@ -5,19 +5,14 @@
 #include "detent/data/corpus.h"
 #include "detent/data/loader.h"
 #include "tests/io/support.h"
+#include "tests/support/small_model.h"
 
 namespace detent {
 namespace {
 
 DecoderConfig tiny_config(int64_t vocabulary = 257) {
-  DecoderConfig config;
+  DecoderConfig config = test::small_config();
   config.vocab_size = vocabulary;
-  config.hidden_size = 32;
-  config.intermediate_size = 48;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 4;
-  config.num_key_value_heads = 2;
-  config.initializer_range = 0.2;
   return config;
 }
 

@@ -104,7 +104,7 @@ class CodePacker {
 
 RowPacker make_packer(const ShippedTensor& tensor, const io::GgmlType& type, const at::Tensor& value) {
   const KBlock* k_block = find_k_block(type.name);
-  if (k_block && tensor.quantized && !k_refusal(*k_block, tensor.quantized->spec, value.size(-1)))
+  if (k_block && tensor.quantized && !block_refusal(*k_block, tensor.quantized->spec, value.size(-1)))
     return [packer = KPacker(*tensor.quantized, *k_block)](int64_t row, std::span<std::byte> out) {
       return packer.pack(row, out);
     };

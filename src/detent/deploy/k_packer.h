@@ -9,7 +9,7 @@
 
 namespace detent {
 
-// From the codes of a matrix whose spec the block holds (k_refusal).
+// From the codes of a matrix whose spec the block holds (block_refusal).
 class KPacker {
  public:
   KPacker(const Quantized& quantized, const KBlock& block);

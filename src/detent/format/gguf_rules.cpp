@@ -22,12 +22,22 @@ std::string summary_of(const LevelBlock& block) {
                      block_levels_text(block), 8.0 * block.bytes / block.elements);
 }
 
+std::string summary_of(const KBlock& block) {
+  return fmt::format("GGUF; {} weights share a part of an fp16 scale that {} share, levels are {}; {} bits a weight",
+                     block.group, block.elements, block_levels_text(block), 8.0 * block.bytes / block.elements);
+}
+
+int64_t group_of(const LevelBlock& block) { return block.elements; }
+int64_t group_of(const KBlock& block) { return block.group; }
+
+// LevelBlock or KBlock: what they hold is in block_fit.h and k_fit.h.
+template <class Block>
 class BlockRules : public TargetRules {
  public:
-  BlockRules(const LevelBlock& block, Grid grid, ScaleRule rule)
+  BlockRules(const Block& block, Grid grid, ScaleRule rule)
       : TargetRules(target_name(block.name), summary_of(block)),
         block_(block),
-        preferred_{grid, {GranularityKind::kGroup, block.elements}, rule, block.scale_format} {}
+        preferred_{grid, {GranularityKind::kGroup, group_of(block)}, rule, block.scale_format} {}
   std::optional<std::string> refusal(const QuantSpec& spec, int64_t columns) const override {
     return block_refusal(block_, spec, columns);
   }
@@ -38,32 +48,7 @@ class BlockRules : public TargetRules {
   std::string unquantized() const override { return "f16"; }
 
  private:
-  const LevelBlock& block_;
-  QuantSpec preferred_;
-};
-
-std::string summary_of(const KBlock& block) {
-  return fmt::format("GGUF; {} weights share a part of an fp16 scale that {} share, levels are {}; {} bits a weight",
-                     block.group, block.elements, k_levels_text(block), 8.0 * block.bytes / block.elements);
-}
-
-class KRules : public TargetRules {
- public:
-  KRules(const KBlock& block, Grid grid, ScaleRule rule)
-      : TargetRules(target_name(block.name), summary_of(block)),
-        block_(block),
-        preferred_{grid, {GranularityKind::kGroup, block.group}, rule, block.scale_format} {}
-  std::optional<std::string> refusal(const QuantSpec& spec, int64_t columns) const override {
-    return k_refusal(block_, spec, columns);
-  }
-  std::optional<QuantSpec> nearest(const QuantSpec& spec, int64_t columns) const override {
-    return nearest_k_spec(block_, spec, columns);
-  }
-  std::optional<QuantSpec> preferred() const override { return preferred_; }
-  std::string unquantized() const override { return "f16"; }
-
- private:
-  const KBlock& block_;
+  const Block& block_;
   QuantSpec preferred_;
 };
 
@@ -73,22 +58,24 @@ struct Row {
   ScaleRule rule;
 };
 constexpr Row kRows[] = {
-    {"Q4_0", "int", 4, ScaleRule::kAbsmaxSigned}, {"Q5_0", "int", 5, ScaleRule::kAbsmaxSigned},
-    {"Q8_0", "int", 8, ScaleRule::kAbsmax},       {"Q2_0", "int_high", 2, ScaleRule::kAbsmaxSigned},
-    {"Q1_0", "binary", 1, ScaleRule::kMean},      {"TQ1_0", "ternary", 2, ScaleRule::kMean},
-    {"TQ2_0", "ternary", 2, ScaleRule::kMean},    {"MXFP4", "e2m1", 4, ScaleRule::kAbsmaxFull}};
-constexpr Row kKRows[] = {{"Q2_K", "midrise", 2, ScaleRule::kAbsmaxFull},
-                          {"Q3_K", "int", 3, ScaleRule::kAbsmaxSigned},
-                          {"Q4_K", "int", 4, ScaleRule::kAbsmax}};
+    {"Q4_0", "int", 4, ScaleRule::kAbsmaxSigned},   {"Q5_0", "int", 5, ScaleRule::kAbsmaxSigned},
+    {"Q8_0", "int", 8, ScaleRule::kAbsmax},         {"Q2_0", "int_high", 2, ScaleRule::kAbsmaxSigned},
+    {"Q1_0", "binary", 1, ScaleRule::kMean},        {"TQ1_0", "ternary", 2, ScaleRule::kMean},
+    {"TQ2_0", "ternary", 2, ScaleRule::kMean},      {"MXFP4", "e2m1", 4, ScaleRule::kAbsmaxFull},
+    {"Q2_K", "midrise", 2, ScaleRule::kAbsmaxFull}, {"Q3_K", "int", 3, ScaleRule::kAbsmaxSigned},
+    {"Q4_K", "int", 4, ScaleRule::kAbsmax}};
 
+template <class Block>
+std::unique_ptr<const TargetRules> rules_of(const Block& block, const Row& row) {
+  return std::make_unique<BlockRules<Block>>(block, make_grid(row.grid, row.bits), row.rule);
+}
 }  // namespace
 
 void add_gguf_rules(std::vector<std::unique_ptr<const TargetRules>>& table) {
-  for (const Row& row : kRows)
-    table.push_back(
-        std::make_unique<BlockRules>(*find_level_block(row.block), make_grid(row.grid, row.bits), row.rule));
-  for (const Row& row : kKRows)
-    table.push_back(std::make_unique<KRules>(*find_k_block(row.block), make_grid(row.grid, row.bits), row.rule));
+  for (const Row& row : kRows) {
+    const LevelBlock* block = find_level_block(row.block);
+    table.push_back(block ? rules_of(*block, row) : rules_of(*find_k_block(row.block), row));
+  }
 }
 
 }  // namespace detent

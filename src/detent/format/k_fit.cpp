@@ -88,13 +88,13 @@ std::optional<KFit> k_fit(const KBlock& block, const Grid& grid) {
   return std::nullopt;
 }
 
-std::string k_levels_text(const KBlock& block) {
+std::string block_levels_text(const KBlock& block) {
   if (block.low)
     return fmt::format("the integers from {:g} to {:g}", *block.low, *block.low + static_cast<float>(block.high));
   return fmt::format("{} in steps of one, from a lowest level on", block.high + 1);
 }
 
-std::optional<std::string> k_refusal(const KBlock& block, const QuantSpec& spec, int64_t columns) {
+std::optional<std::string> block_refusal(const KBlock& block, const QuantSpec& spec, int64_t columns) {
   if (spec.rotation != Rotation::kNone)
     return fmt::format("rotation {} has no place in the format, which keeps weights as the matmul reads them",
                        rotation_name(spec.rotation));
@@ -104,7 +104,7 @@ std::optional<std::string> k_refusal(const KBlock& block, const QuantSpec& spec,
   if (!fit || !grid_fits(block, spec.grid))
     return fmt::format("{} has levels from {:g} to {:g} in steps of {:g}, the block has {}", spec.grid.name(),
                        spec.grid.level(spec.grid.lo()), spec.grid.level(spec.grid.hi()), spec.grid.mean_step(),
-                       k_levels_text(block));
+                       block_levels_text(block));
   if (!format_fits(block, *fit, spec.scale_format))
     return fmt::format("scale_format {} does not fit: a block keeps {}", scale_format_name(spec.scale_format),
                        scale_format_name(block.scale_format));
@@ -116,7 +116,7 @@ std::optional<std::string> k_refusal(const KBlock& block, const QuantSpec& spec,
   return std::nullopt;
 }
 
-std::optional<QuantSpec> nearest_k_spec(const KBlock& block, const QuantSpec& spec, int64_t columns) {
+std::optional<QuantSpec> nearest_block_spec(const KBlock& block, const QuantSpec& spec, int64_t columns) {
   if (columns % block.elements != 0) return std::nullopt;
   QuantSpec near = spec;
   near.rotation = Rotation::kNone;

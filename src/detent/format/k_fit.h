@@ -14,10 +14,10 @@ struct KFit {
 };
 std::optional<KFit> k_fit(const KBlock& block, const Grid& grid);
 
-std::string k_levels_text(const KBlock& block);
+std::string block_levels_text(const KBlock& block);
 // As block_fit.h has them for the simpler types.
-std::optional<std::string> k_refusal(const KBlock& block, const QuantSpec& spec, int64_t columns);
-std::optional<QuantSpec> nearest_k_spec(const KBlock& block, const QuantSpec& spec, int64_t columns);
+std::optional<std::string> block_refusal(const KBlock& block, const QuantSpec& spec, int64_t columns);
+std::optional<QuantSpec> nearest_block_spec(const KBlock& block, const QuantSpec& spec, int64_t columns);
 
 // Whether D, times the fit's factor and lowest level, gives super-scales that a block keeps.
 bool keeps_super_scale(const KBlock& block, const KFit& fit, float d);

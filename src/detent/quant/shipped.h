@@ -36,10 +36,11 @@ struct ShippedModel {
   std::map<std::string, at::Tensor> learned;     // learned scales, "<tensor>.scale" and "<tensor>.input_scale"
   std::string folder;                            // where it was read from (tokenizer files live there)
 };
+enum class Codes { kKept, kDropped };  // dropped where values are all that is wanted: a quarter less memory
+
 // Reads a checkpoint folder, whose files must be those that were written (checkpoint_folder.h). A plain Hugging Face
 // folder (no quantization.json) ships its float values as they are. Fails, naming the tensor, on a missing or
 // superfluous tensor of the record or a non-finite weight.
-enum class Codes { kKept, kDropped };  // dropped where values are all that is wanted: a quarter less memory
 ShippedModel load_shipped(const std::string& folder, Codes codes = Codes::kKept);
 // The same for a folder whose files were checked already: checksums cost a pass over all of them.
 ShippedModel read_shipped(const std::string& folder, Codes codes = Codes::kKept);

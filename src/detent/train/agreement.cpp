@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -28,14 +29,11 @@ at::Tensor log_probabilities(CausalLm& model, const Hidden& hidden, int64_t firs
 
 }  // namespace
 
-Agreement compare_predictions(CausalLm& reference, CausalLm& other, const EvalWindows& given, int64_t batch_size,
+Agreement compare_predictions(CausalLm& reference, CausalLm& other, const EvalWindows& windows, int64_t batch_size,
                               const EvalProgress& progress) {
-  if (given.size() == 0) fail("the text holds no window of two tokens; give it more text");
-  const EvalWindows windows = given.by_length();
   const at::NoGradGuard guard;
   Agreement sums;
-  for (int64_t first = 0; first < windows.size(); first += batch_size) {
-    const Batch batch = windows.batch(first, batch_size);
+  for_each_eval_batch(reference, windows, batch_size, progress, [&](const Batch& batch) {
     const std::vector<Prediction> predictions = predictions_of(batch);
     const Hidden ours = states_of(reference, batch, predictions), theirs = states_of(other, batch, predictions);
     const int64_t count = ours.states.size(0), chunk = states_at_a_time(reference);
@@ -45,8 +43,7 @@ Agreement compare_predictions(CausalLm& reference, CausalLm& other, const EvalWi
           &predictions[at]);
     }
     sums.tokens += count;
-    if (progress) progress(std::min(first + batch_size, windows.size()), windows.size());
-  }
+  });
   const auto tokens = static_cast<double>(sums.tokens);
   return {sums.kl / tokens, sums.top1 / tokens, sums.loss / tokens, sums.other_loss / tokens, sums.tokens};
 }

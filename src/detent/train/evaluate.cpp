@@ -66,19 +66,26 @@ Batch next_batch(const CausalLm& model, const EvalWindows& windows, int64_t firs
 
 }  // namespace
 
-Evaluation evaluate(CausalLm& model, const EvalWindows& given, int64_t batch_size, const EvalProgress& progress) {
+void for_each_eval_batch(const CausalLm& model, const EvalWindows& given, int64_t batch_size,
+                         const EvalProgress& progress, const std::function<void(const Batch&)>& take) {
   check_not_empty(given);
   const EvalWindows windows = given.by_length();
-  const at::NoGradGuard guard;
-  Evaluation result;
-  double nats = 0;
   for (int64_t first = 0; first < windows.size();) {
     const Batch batch = next_batch(model, windows, first, batch_size);
-    nats += prediction_losses(model, batch, predictions_of(batch)).sum(at::kDouble).item<double>();
-    result.tokens += batch.scored;
+    take(batch);
     first += batch.rows;
     if (progress) progress(first, windows.size());
   }
+}
+
+Evaluation evaluate(CausalLm& model, const EvalWindows& windows, int64_t batch_size, const EvalProgress& progress) {
+  const at::NoGradGuard guard;
+  Evaluation result;
+  double nats = 0;
+  for_each_eval_batch(model, windows, batch_size, progress, [&](const Batch& batch) {
+    nats += prediction_losses(model, batch, predictions_of(batch)).sum(at::kDouble).item<double>();
+    result.tokens += batch.scored;
+  });
   result.windows = windows.size();
   result.dropped = windows.dropped();
   result.dropped_tokens = windows.dropped_ids();

@@ -24,6 +24,10 @@ nlohmann::json to_json(const Evaluation& evaluation);
 
 using EvalProgress = std::function<void(int64_t done, int64_t total)>;
 Evaluation evaluate(CausalLm& model, const EvalWindows& windows, int64_t batch_size, const EvalProgress& progress = {});
+// The windows in batches, the longest first, padded only where that changes nothing of what the model makes of them.
+// Fails, saying why, when there are none.
+void for_each_eval_batch(const CausalLm& model, const EvalWindows& windows, int64_t batch_size,
+                         const EvalProgress& progress, const std::function<void(const Batch&)>& take);
 
 // What lm-evaluation-harness divides by: the words and bytes of whole documents, whatever the tokenizer made of them.
 void count_documents(Evaluation& evaluation, const std::vector<std::string>& documents);
