@@ -1,5 +1,6 @@
 // Include before any Highway header: which instruction sets the kernels are compiled for.
-// SSE4, AVX2 and AVX-512 on x86; NEON on Arm. SSSE3 machines take the reference. Sums keep arrays of vectors, which
-// vectors of unknown length (SVE, RVV) cannot do.
+// SSE4, AVX2, AVX-512 with and without VNNI on x86; NEON on Arm. SSSE3 machines take the reference. Sums keep arrays of
+// vectors, which vectors of unknown length (SVE, RVV) cannot do.
 #pragma once
+#define HWY_WANT_AVX3_DL
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)

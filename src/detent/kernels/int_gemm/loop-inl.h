@@ -1,0 +1,113 @@
+// The loop over tiles of int_gemm and the float operations at a tile's end, for any of the Products of tiles-inl.h.
+// Included once per instruction set.
+#if defined(DETENT_KERNELS_INT_GEMM_LOOP_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef DETENT_KERNELS_INT_GEMM_LOOP_INL_H
+#undef DETENT_KERNELS_INT_GEMM_LOOP_INL_H
+#else
+#define DETENT_KERNELS_INT_GEMM_LOOP_INL_H
+#endif
+
+#include "detent/kernels/int_gemm/tiles-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace detent::kernels::HWY_NAMESPACE {
+
+// The input rows of a block stay in the second-level cache while every panel passes by.
+inline constexpr int64_t kBlockBytes = 192 << 10;
+
+template <class Products>
+class IntGemmLoop {
+ public:
+  IntGemmLoop(const IntRows& rows, const IntPanels& panels, const IntGemmShape& shape, float* out)
+      : rows_(rows),
+        panels_(panels),
+        shape_(shape),
+        padded_(padded_depth(shape.depth)),
+        columns_(padded_outputs(shape.outputs)),
+        out_(out) {}
+
+  HWY_INLINE void run(const IntGemmPart& part) const {
+    const int64_t block = std::max<int64_t>(1, kBlockBytes / padded_ / Products::kRows) * Products::kRows;
+    for (int64_t begin = part.row_begin; begin < part.row_end; begin += block)
+      for (int64_t panel = part.panel_begin; panel < part.panel_end; ++panel) {
+        const int64_t end = std::min(part.row_end, begin + block);
+        int64_t row = begin;
+        for (; row + Products::kRows <= end; row += Products::kRows) tile<Products::kRows>(row, panel);
+        rest<Products::kRows - 1>(row, end - row, panel);
+      }
+  }
+
+ private:
+  // The last rows of a block, fewer than a tile has.
+  template <int kTileRows>
+  HWY_INLINE void rest(int64_t row, int64_t count, int64_t panel) const {
+    if constexpr (kTileRows > 0 && Products::kRows <= 8) {
+      if (count == kTileRows) return tile<kTileRows>(row, panel);
+      rest<kTileRows - 1>(row, count, panel);
+    }
+  }
+
+  template <int kTileRows>
+  HWY_NOINLINE void tile(int64_t row, int64_t panel) const {
+    alignas(64) int32_t sums[kTileRows * kPanelOutputs];
+    alignas(64) float totals[kTileRows * kPanelOutputs];
+    const int64_t segments = shape_.segments(), steps = (shape_.segment + kPanelDepth - 1) / kPanelDepth;
+    TileInput in{rows_.bytes + row * padded_,
+                 padded_,
+                 panels_.bytes + panel * kPanelOutputs * padded_,
+                 steps,
+                 shape_.max_byte,
+                 shape_.max_code};
+    for (int64_t s = 0; s < segments; ++s) {
+      Products::template products<kTileRows>(in, sums);
+      for (int r = 0; r < kTileRows; ++r)
+        add_segment(sums + 16 * r, row + r, s, s * columns_ + panel * kPanelOutputs, totals + 16 * r);
+      in.rows += shape_.segment;
+      in.panel += shape_.segment * kPanelOutputs;
+    }
+    for (int r = 0; r < kTileRows; ++r) finish(totals + 16 * r, row + r, panel);
+  }
+
+  HWY_INLINE void add_segment(const int32_t* __restrict sums, int64_t row, int64_t s, int64_t column,
+                              float* __restrict totals) const {
+    const int shift = shape_.shift;
+    const int64_t at = row * shape_.segments() + s;
+    const int32_t row_term = rows_.terms ? rows_.terms[at] : 0;
+    alignas(64) int32_t whole[16];
+    alignas(64) float term[16];
+    for (int i = 0; i < 16; ++i) whole[i] = (sums[i] << shift) + row_term;
+    if (panels_.terms) {
+      const int32_t* __restrict terms = panels_.terms + column;
+      for (int i = 0; i < 16; ++i) whole[i] += terms[i];
+    }
+    const float* __restrict scales = panels_.scales + column;
+    for (int i = 0; i < 16; ++i) term[i] = static_cast<float>(whole[i]) * scales[i];
+    if (rows_.grouped)
+      for (int i = 0; i < 16; ++i) term[i] *= rows_.scales[at];
+    if (s == 0)
+      for (int i = 0; i < 16; ++i) totals[i] = term[i];
+    else
+      for (int i = 0; i < 16; ++i) totals[i] += term[i];
+  }
+
+  HWY_INLINE void finish(const float* __restrict totals, int64_t row, int64_t panel) const {
+    float* __restrict to = out_ + row * shape_.outputs + panel * kPanelOutputs;
+    const float scale = rows_.grouped ? 1.0f : rows_.scales[row];
+    const int64_t count = std::min(kPanelOutputs, shape_.outputs - panel * kPanelOutputs);
+    if (count == kPanelOutputs)
+      for (int i = 0; i < kPanelOutputs; ++i) to[i] = totals[i] * scale;
+    else
+      for (int64_t i = 0; i < count; ++i) to[i] = totals[i] * scale;
+  }
+
+  IntRows rows_;
+  IntPanels panels_;
+  IntGemmShape shape_;
+  int64_t padded_, columns_;
+  float* out_;
+};
+
+}  // namespace detent::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,47 @@
+#include "detent/kernels/int_gemm/units.h"
+#include "detent/kernels/targets.h"
+
+#if defined(__x86_64__)
+// From here on compiled for a processor that has VNNI, not for the baseline.
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#include <immintrin.h>
+
+#include "detent/kernels/int_gemm/loop-inl.h"
+
+namespace detent::kernels::vnni {
+
+namespace {
+struct Vnni {
+  using Sum = __m512i;
+  static HWY_INLINE Sum zero() { return _mm512_setzero_si512(); }
+  static HWY_INLINE Sum load(const int8_t* at) { return _mm512_loadu_si512(at); }
+  static HWY_INLINE Sum repeat(int32_t four) { return _mm512_set1_epi32(four); }
+  static HWY_INLINE Sum add_products(Sum sum, Sum x, Sum weights) { return _mm512_dpbusd_epi32(sum, x, weights); }
+  static HWY_INLINE void store(Sum sum, int32_t* to) { _mm512_storeu_si512(to, sum); }
+};
+}  // namespace
+
+bool available() {
+  static const bool is = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
+                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return is;
+}
+
+int64_t int_gemm(const IntRows& rows, const IntPanels& panels, const IntGemmShape& shape, const IntGemmPart& part,
+                 float* out) {
+  HWY_NAMESPACE::IntGemmLoop<HWY_NAMESPACE::FourProducts<Vnni>>(rows, panels, shape, out).run(part);
+  return part.row_end;
+}
+
+}  // namespace detent::kernels::vnni
+#pragma GCC pop_options
+
+#else
+namespace detent::kernels::vnni {
+bool available() { return false; }
+int64_t int_gemm(const IntRows&, const IntPanels&, const IntGemmShape&, const IntGemmPart& part, float*) {
+  return part.row_begin;
+}
+}  // namespace detent::kernels::vnni
+#endif
