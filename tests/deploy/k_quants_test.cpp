@@ -1,5 +1,6 @@
 // Weights trained with two-level scales are in the file bit for bit, and what is read from a file can be written again.
 #include "detent/format/two_level.h"
+#include "detent/io/bytes.h"
 #include "detent/io/gguf.h"
 #include "tests/deploy/support.h"
 
@@ -53,12 +54,39 @@ TEST(KQuants, AFileOfThemIsWrittenAgain) {
   const TemporaryFolder folder;
   for (const auto& [type, trained] : kTrained) {
     SCOPED_TRACE(trained.name());
-    if (trained.scale_rule == ScaleRule::kAbsmaxSigned) continue;  // not always found again (docs/export.md): refused
     const std::string target = std::string("gguf:") + type;
     const ShippedModel model = tiny_model(trained, Storage::kF32, wide_config());
     export_to(model, target, folder / "a.gguf");
     export_to(load_model_any(folder / "a.gguf"), target, folder / "b.gguf");
     EXPECT_TRUE(verify_file(folder / "b.gguf", model).equal());
+    for (const char* name : {"a.gguf", "b.gguf"}) fs::remove(folder / name);
+  }
+}
+
+// Whatever a block holds, minimums of their own and negative super-scales too.
+TEST(KQuants, BlocksOfOtherProgramsAreWrittenAgainAsTheyStand) {
+  const TemporaryFolder folder;
+  struct Case {
+    const char* target;
+    size_t block_bytes;
+    std::vector<size_t> halves;  // where in a block its 16-bit floats are (ggml-common.h)
+  };
+  for (const auto& [target, block_bytes, halves] :
+       {Case{"gguf:q2_k", 84, {80, 82}}, Case{"gguf:q3_k", 110, {108}}, Case{"gguf:q4_k", 144, {0, 2}}}) {
+    SCOPED_TRACE(target);
+    const QuantSpec trained = find_target_rules(target).preferred().value();
+    export_to(tiny_model(trained, Storage::kF16, wide_config()), target, folder / "a.gguf");
+    std::string bytes = read_raw(folder / "a.gguf");
+    const std::string packed(io::as_text(io::GgufReader(folder / "a.gguf").tensor("blk.0.attn_q.weight").bytes));
+    const size_t begin = bytes.find(packed);
+    std::mt19937 random(3);
+    for (size_t i = 0; i < packed.size(); ++i) bytes[begin + i] = static_cast<char>(random());
+    for (size_t block = 0; block < packed.size(); block += block_bytes)
+      for (const size_t half : halves) bytes[begin + block + half + 1] &= static_cast<char>(0xbf);  // finite
+    write_raw(folder / "a.gguf", bytes);
+    export_to(open_model_any(folder / "a.gguf"), target, folder / "b.gguf");
+    EXPECT_EQ(io::as_text(io::GgufReader(folder / "b.gguf").tensor("blk.0.attn_q.weight").bytes),
+              bytes.substr(begin, packed.size()));
     for (const char* name : {"a.gguf", "b.gguf"}) fs::remove(folder / name);
   }
 }

@@ -128,7 +128,7 @@ inline void expect_same_tensors(const ShippedModel& a, const ShippedModel& b) {
   ASSERT_EQ(a.tensors.size(), b.tensors.size());
   for (const auto& [name, tensor] : a.tensors) {
     ASSERT_TRUE(b.tensors.contains(name)) << name;
-    EXPECT_TRUE(same_bits(tensor.value, b.tensors.at(name).value)) << name;
+    EXPECT_TRUE(same_bits(a.tensor(name).value, b.tensor(name).value)) << name;
   }
 }
 

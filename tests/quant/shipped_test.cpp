@@ -68,6 +68,21 @@ TEST(Shipped, HoldsTheExactValuesOfTheTrainingForward) {
   EXPECT_TRUE(test::same_bits(norm.value, stored_value(folder.weights["norm.weight"], Storage::kF16)));
 }
 
+// Who takes one tensor after the other needs the memory of one.
+TEST(Shipped, NothingIsReadBeforeItIsAskedFor) {
+  Folder folder;
+  const ShippedModel held = folder.load();
+  ShippedModel opened = open_shipped(folder.path.path().string());
+  for (const auto& [name, tensor] : held.tensors) {
+    EXPECT_TRUE(opened.tensors.at(name).value.is_meta()) << name;
+    EXPECT_EQ(opened.tensors.at(name).value.sizes(), tensor.value.sizes()) << name;
+    EXPECT_TRUE(test::same_bits(opened.tensor(name).value, tensor.value)) << name;
+  }
+  EXPECT_TRUE(opened.tensors.at("a.weight").value.is_meta());
+  opened.hold_all();
+  EXPECT_TRUE(test::same_bits(opened.tensors.at("a.weight").value, held.tensors.at("a.weight").value));
+}
+
 TEST(Shipped, APlainFolderShipsItsFloats) {
   io::test::TemporaryFolder folder;
   const at::Tensor w = gaussian({3, 8}, 4);

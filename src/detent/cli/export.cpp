@@ -24,7 +24,7 @@ std::string target_name(const Arguments& arguments, const ShippedModel& model) {
 }
 
 int run(const Arguments& arguments) {
-  ShippedModel model = load_model_any(arguments.model);
+  ShippedModel model = open_model_any(arguments.model);
   const ExportTarget& target = find_export_target(target_name(arguments, model));
   if (arguments.from_float) model = round_to_target(model, target);
   const ExportReport report = export_model(model, target, arguments.out);

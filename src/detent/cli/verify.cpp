@@ -37,10 +37,13 @@ Agreement compare(const Arguments& arguments, const ShippedModel& trained) {
 }
 
 int run(const Arguments& arguments) {
-  const ShippedModel trained = load_model_any(arguments.against);
+  ShippedModel trained = open_model_any(arguments.against, Codes::kDropped);
   const VerifyReport report = verify_file(arguments.path, trained);
   std::optional<Agreement> agreement;
-  if (!arguments.texts.empty() && report.equal()) agreement = compare(arguments, trained);
+  if (!arguments.texts.empty() && report.equal()) {
+    trained.hold_all();
+    agreement = compare(arguments, trained);
+  }
   if (arguments.json) {
     nlohmann::json document = to_json(report);
     if (agreement) document["logits"] = to_json(*agreement);

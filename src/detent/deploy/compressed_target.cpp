@@ -26,7 +26,7 @@ std::string module_of(const std::string& weight) {
   return weight.substr(0, weight.size() - std::string(".weight").size());
 }
 
-// One tensor of the file: made when its turn comes.
+// One tensor of the file: made when its turn comes, so that the memory of one is enough.
 struct Part {
   io::TensorInfo info;
   std::function<std::vector<std::byte>()> bytes;
@@ -52,7 +52,7 @@ class Writer {
  public:
   explicit Writer(const ShippedModel& model) : model_(model) {
     for (const auto& [name, tensor] : model.tensors)
-      if (!is_tied_head(name, model)) add(name, tensor);
+      if (!is_tied_head(name, model)) add(name);
   }
 
   void write(const fs::path& path, ExportReport& report) const {
@@ -80,27 +80,27 @@ class Writer {
   }
 
  private:
-  void add(const std::string& name, const ShippedTensor& tensor) {
+  void add(const std::string& name) {
     const auto layer = model_.record.layers.find(name);
     const bool recorded = layer != model_.record.layers.end();
     const bool packs = model_.record.quantizes_weights() ? recorded && layer->second.weight : is_projection(name);
     if (packs) {
-      add_packed(name, tensor, recorded ? layer->second.input : std::nullopt);
+      add_packed(name, recorded ? layer->second.input : std::nullopt);
     } else {
       if (recorded && layer->second.input)
         fail("[export] the input of {} is quantized, its weight is not: compressed-tensors keeps both or neither",
              name);
-      add_dense(name, tensor.value);
+      add_dense(name);
     }
   }
 
-  void add_packed(const std::string& name, const ShippedTensor& tensor, const std::optional<QuantSpec>& input) {
+  void add_packed(const std::string& name, const std::optional<QuantSpec>& input) {
     if (name == "model.embed_tokens.weight")
       fail(
           "[export] {} is on a grid, which programs that load compressed-tensors do not expect of a table; train it "
           "with quant.skip: [embed_tokens]",
           name);
-    const auto matrix = packed_matrix(tensor);
+    const auto matrix = packed_matrix(model_.tensor(name));
     if (!matrix)
       fail(
           "[export] {} does not lie on a grid of integers of 2 to 8 bits in rows or groups; train on one "
@@ -110,17 +110,19 @@ class Writer {
     const int64_t rows = matrix->levels.size(0), columns = matrix->levels.size(1);
     const bool whole = matrix->granularity.kind == GranularityKind::kTensor;
     add_part(module + ".weight_packed", io::Dtype::kI32, {rows, packed_words(columns, matrix->bits)},
-             [&tensor] { return words_of(packed_matrix(tensor).value()); });
+             [this, name] { return words_of(packed_matrix(model_.tensor(name)).value()); });
     const io::Dtype dtype = matrix->scale_dtype();
     add_part(module + ".weight_scale", dtype, whole ? std::vector<int64_t>{1} : matrix->scales.sizes().vec(),
-             [scales = matrix->scales, dtype] { return float_bytes(scales, dtype); });
+             [bytes = float_bytes(matrix->scales, dtype)] { return bytes; });
     add_part(module + ".weight_shape", io::Dtype::kI64, {2}, [rows, columns] { return int64_bytes({rows, columns}); });
     join({matrix->bits, true, matrix->granularity, input}, module);
   }
 
-  void add_dense(const std::string& name, const at::Tensor& value) {
+  void add_dense(const std::string& name) {
+    const at::Tensor value = model_.tensor(name).value;
     const io::Dtype dtype = stored_dtype(value, model_.record.unquantized);
-    add_part(name, dtype, value.sizes().vec(), [value, dtype] { return float_bytes(value.contiguous(), dtype); });
+    add_part(name, dtype, value.sizes().vec(),
+             [this, name, dtype] { return float_bytes(model_.tensor(name).value.contiguous(), dtype); });
     if (value.dim() == 2 && name != "model.embed_tokens.weight") dense_modules_.push_back(module_of(name));
     if (is_tied_head("lm_head.weight", model_) && name == "model.embed_tokens.weight")
       dense_modules_.emplace_back("lm_head");

@@ -23,7 +23,7 @@ std::vector<io::TensorInfo> plan(const ShippedModel& model) {
 void write_weights(const ShippedModel& model, const fs::path& path, ExportReport& report) {
   io::SafetensorsWriter writer(path, plan(model));
   for (const io::TensorInfo& info : writer.tensors()) {
-    const at::Tensor value = model.tensors.at(info.name).value.contiguous();
+    const at::Tensor value = model.tensor(info.name).value.contiguous();
     writer.write(info.name, {reinterpret_cast<const std::byte*>(value.const_data_ptr()), value.nbytes()});
     report.tensors.push_back({info.name, "F32", value.nbytes()});
     report.parameters += value.numel();

@@ -1,7 +1,10 @@
 #include "detent/deploy/gguf_tensor.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
+#include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -21,6 +24,8 @@ namespace {
 
 // One row of float32 values into packed bytes; false when a value has no place.
 using RowPacker = std::function<bool(int64_t row, std::span<std::byte> out)>;
+
+constexpr int64_t kSinkBytes = int64_t{1} << 22;
 
 bool same_bits(float a, float b) { return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b); }
 
@@ -132,20 +137,31 @@ bool holds_values(const io::GgmlType& type, const at::Tensor& value) {
   return true;
 }
 
-std::vector<std::byte> encode_tensor(const std::string& name, const ShippedTensor& tensor, const io::GgmlType& type,
-                                     std::span<const int64_t> order) {
+void encode_tensor(const std::string& name, const ShippedTensor& tensor, const io::GgmlType& type,
+                   std::span<const int64_t> order, const ByteSink& sink) {
+  if (tensor.blocks && tensor.blocks->type == type.name) return sink(tensor.blocks->bytes);
   const at::Tensor value = tensor.value.contiguous();
   const int64_t columns = value.size(-1), rows = value.numel() / columns, size = row_bytes(type, columns);
   check_order(order, rows);
   const RowPacker pack = make_packer(tensor, type, value);
-  std::vector<std::byte> bytes(rows * size);
-  for (int64_t i = 0; i < rows; ++i) {
-    const int64_t row = order.empty() ? i : order[i];
-    if (!pack(row, std::span(bytes).subspan(i * size, size)))
-      fail("[export] {}: row {} has values that {} cannot hold exactly; export it with --to gguf:f32", name, row,
-           type.name);
+  const int64_t at_a_time = std::clamp<int64_t>(kSinkBytes / size, 1, rows);
+  std::vector<std::byte> bytes(at_a_time * size);
+  for (int64_t first = 0; first < rows; first += at_a_time) {
+    const int64_t count = std::min(at_a_time, rows - first);
+    std::atomic<int64_t> misfit = count;  // the first row that does not fit
+    at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t row = order.empty() ? first + i : order[first + i];
+        if (pack(row, std::span(bytes).subspan(i * size, size))) continue;
+        for (int64_t seen = misfit; i < seen && !misfit.compare_exchange_weak(seen, i);) {
+        }
+      }
+    });
+    if (misfit < count)
+      fail("[export] {}: row {} has values that {} cannot hold exactly; export it with --to gguf:f32", name,
+           order.empty() ? first + misfit : order[first + misfit], type.name);
+    sink(std::span(bytes).first(count * size));
   }
-  return bytes;
 }
 
 }  // namespace detent

@@ -23,7 +23,9 @@ bool is_float(const io::GgmlType& type) { return type.block_elements == 1; }
 const io::GgmlType& storage_type(Storage storage) { return *io::find_ggml_type(storage_name(storage)); }
 
 // A plain model: no training told which grid its weights lie on, so the values themselves have to.
-const io::GgmlType& found_type(const std::string& name, const at::Tensor& value, const GgufKind& kind) {
+const io::GgmlType& found_type(const std::string& name, const ShippedTensor& tensor, const GgufKind& kind) {
+  if (tensor.blocks && tensor.blocks->type == kind.type.name) return kind.type;
+  const at::Tensor& value = tensor.value;
   if (!holds_values(kind.type, value) && holds_values(kind.type, value + 0.0f))  // -0 + 0 = 0
     fail("[export] {} lies on a grid that {} holds but for zeros of both signs; add 0.0 to its weights first", name,
          kind.type.name);
@@ -35,19 +37,20 @@ const io::GgmlType& found_type(const std::string& name, const at::Tensor& value,
   return kind.type;
 }
 
-const io::GgmlType& stored_type(const at::Tensor& value, Storage storage) {
-  const io::GgmlType& type = storage_type(storage);
+const io::GgmlType& stored_type(const std::string& name, const ShippedModel& model) {
+  const io::GgmlType& type = storage_type(model.record.unquantized);
   // Under q8_0 rows that are not whole blocks stay float32, and so do blocks so small that their scale is subnormal.
-  return storage != Storage::kQ8_0 || holds_values(type, value) ? type : storage_type(Storage::kF32);
+  const bool holds = model.record.unquantized != Storage::kQ8_0 || holds_values(type, model.tensor(name).value);
+  return holds ? type : storage_type(Storage::kF32);
 }
 
 const io::GgmlType& type_of(const std::string& name, const ShippedModel& model, const GgufKind& kind) {
-  const ShippedTensor& tensor = model.tensors.at(name);
-  if (tensor.value.dim() < 2) return storage_type(Storage::kF32);  // llama.cpp adds and multiplies norms in float32
+  if (model.tensors.at(name).value.dim() < 2)
+    return storage_type(Storage::kF32);  // llama.cpp adds and multiplies norms in float32
   const auto layer = model.record.layers.find(name);
   if (is_float(kind.type) || (layer != model.record.layers.end() && layer->second.weight)) return kind.type;
-  if (!model.record.quantizes_weights() && is_projection(name)) return found_type(name, tensor.value, kind);
-  return stored_type(tensor.value, model.record.unquantized);
+  if (!model.record.quantizes_weights() && is_projection(name)) return found_type(name, model.tensor(name), kind);
+  return stored_type(name, model);
 }
 
 std::vector<int64_t> reversed(at::IntArrayRef shape) { return {shape.rbegin(), shape.rend()}; }
@@ -59,6 +62,21 @@ std::vector<io::GgufTensorInfo> plan(const ShippedModel& model, const std::vecto
     infos.push_back(
         {to_gguf_name(name).value(), &type_of(name, model, kind), reversed(model.tensors.at(name).value.sizes())});
   return infos;
+}
+
+void write_tensors(const ShippedModel& model, const std::vector<std::string>& names,
+                   const std::vector<io::GgufTensorInfo>& infos, io::GgufWriter& writer, ExportReport& report) {
+  const DecoderConfig config = decoder_config_from_json(model.config, model.folder);
+  for (size_t i = 0; i < names.size(); ++i) {
+    uint64_t size = 0;
+    encode_tensor(names[i], model.tensor(names[i]), *infos[i].type, gguf_row_order(names[i], config),
+                  [&](std::span<const std::byte> bytes) {
+                    writer.write(bytes);
+                    size += bytes.size();
+                  });
+    report.tensors.push_back({names[i], std::string(infos[i].type->name), size});
+    report.parameters += model.tensors.at(names[i]).value.numel();
+  }
 }
 
 }  // namespace
@@ -80,13 +98,7 @@ ExportReport write_gguf(const ShippedModel& model, const std::string& path, cons
   ExportReport report;
   if (!tokenizer) report.notes.emplace_back("the model's folder has no tokenizer, so the file has none");
   io::GgufWriter writer(path, metadata, infos);
-  for (size_t i = 0; i < names.size(); ++i) {
-    const auto bytes =
-        encode_tensor(names[i], model.tensors.at(names[i]), *infos[i].type, gguf_row_order(names[i], config));
-    writer.write(infos[i].name, bytes);
-    report.tensors.push_back({names[i], std::string(infos[i].type->name), bytes.size()});
-    report.parameters += model.tensors.at(names[i]).value.numel();
-  }
+  write_tensors(model, names, infos, writer, report);
   if (!factors.empty()) writer.write(kRopeFactors, std::as_bytes(std::span(factors)));
   writer.finish();
   report.file_bytes = fs::file_size(path);

@@ -10,6 +10,7 @@
 #include "detent/deploy/target.h"
 #include "detent/import/model_path.h"
 #include "detent/import/weight_file.h"
+#include "detent/quant/checkpoint_folder.h"
 
 namespace detent {
 
@@ -21,14 +22,15 @@ namespace fs = std::filesystem;
 class Source {
  public:
   explicit Source(const fs::path& path) : file_(open_weight_file(path)) {
-    if (fs::is_directory(path) && fs::exists(path / "quantization.json")) shipped_ = load_shipped(path.string());
+    if (fs::is_directory(path) && fs::exists(path / "quantization.json")) {
+      check_files(path);
+      shipped_ = open_shipped(path.string(), Codes::kDropped);
+    }
   }
   const std::vector<StoredTensor>& tensors() const { return file_->tensors(); }
   std::string format() const { return shipped_ ? "checkpoint" : file_->format(); }
   bool readable(size_t i) const { return file_->can_decode(i) && tensors()[i].bytes > 0; }
-  at::Tensor value(size_t i) const {
-    return shipped_ ? shipped_->tensors.at(tensors()[i].name).value : file_->decode(i);
-  }
+  at::Tensor value(size_t i) const { return shipped_ ? shipped_->tensor(tensors()[i].name).value : file_->decode(i); }
   const ShippedModel* shipped() const { return shipped_ ? &*shipped_ : nullptr; }
 
  private:

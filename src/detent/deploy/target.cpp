@@ -92,10 +92,15 @@ ShippedModel round_to_target(const ShippedModel& model, const ExportTarget& targ
     if (!is_projection(name)) continue;
     if (const auto refused = target.rules().refusal(*spec, tensor.value.size(-1)))
       fail("[export] {} cannot hold {}: {}", target.name(), name, *refused);
-    tensor.quantized = quantize(tensor.value.contiguous(), *spec);
-    tensor.value = dequantize(*tensor.quantized);
+    tensor = unread(tensor.value.sizes());
     rounded.record.layers[name].weight = *spec;
   }
+  rounded.read = [model, spec](const std::string& name) {
+    const ShippedTensor tensor = model.tensor(name);
+    if (!is_projection(name)) return tensor;
+    const Quantized quantized = quantize(tensor.value.contiguous(), *spec);
+    return ShippedTensor{.value = dequantize(quantized), .quantized = quantized};
+  };
   return rounded;
 }
 

@@ -30,11 +30,10 @@ void add_to_sha(io::Sha256& sha, const at::Tensor& value) {
 }
 
 // transformers may write a tied head under both names; it counts as the embedding.
-const at::Tensor* find_value(const ShippedModel& model, const std::string& name) {
-  const auto found = model.tensors.find(name);
-  if (found != model.tensors.end()) return &found->second.value;
+std::optional<at::Tensor> find_value(const ShippedModel& model, const std::string& name) {
+  if (model.tensors.contains(name)) return model.tensor(name).value;
   const bool tied = name == "lm_head.weight" && model.config.value("tie_word_embeddings", false);
-  return tied ? find_value(model, "model.embed_tokens.weight") : nullptr;
+  return tied ? find_value(model, "model.embed_tokens.weight") : std::nullopt;
 }
 
 bool may_be_missing(const ShippedModel& model, const std::string& name) {
@@ -83,8 +82,8 @@ VerifyReport verify_file(const std::filesystem::path& path, const ShippedModel& 
   for (size_t i = 0; i < file->tensors().size(); ++i) by_name[file->tensors()[i].name] = i;
   io::Sha256 sha;
   for (const auto& [name, index] : by_name) {
+    const auto wanted = find_value(model, name);
     const at::Tensor value = file->decode(index);
-    const at::Tensor* wanted = find_value(model, name);
     add_to_sha(sha, value);
     if (!wanted) report.unexpected.push_back(name);
     report.tensors.push_back(

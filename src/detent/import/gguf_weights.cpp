@@ -39,7 +39,12 @@ class GgufWeights : public WeightFile {
   at::Tensor decode(size_t index) const override {
     const io::GgufTensor& tensor = *stored_[index];
     const auto order = llama_ ? gguf_row_order(tensors_[index].name, *llama_) : std::vector<int64_t>();
-    return decode_tensor(tensor.bytes, *tensor.type, tensors_[index].shape, order);
+    const at::Tensor value = decode_tensor(tensor.bytes, *tensor.type, tensors_[index].shape, order);
+    file_.release(tensor.bytes);
+    return value;
+  }
+  std::optional<StoredBlocks> blocks(size_t index) const override {
+    return StoredBlocks{stored_[index]->type->name, stored_[index]->bytes};
   }
   std::optional<QuantSpec> runtime_input(size_t index) const override {
     if (tensors_[index].name == "model.embed_tokens.weight") return std::nullopt;  // looked up, not multiplied

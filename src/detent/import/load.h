@@ -20,6 +20,8 @@ ShippedModel load_as_run(const std::filesystem::path& path);
 // A run directory (its newest checkpoint), a checkpoint, a Hugging Face folder, packed or not, a GGUF file or a
 // checkpoint of llama2.c.
 ShippedModel load_model_any(const std::filesystem::path& path, Codes codes = Codes::kKept);
+// The same with no tensor read yet: for who takes one after the other.
+ShippedModel open_model_any(const std::filesystem::path& path, Codes codes = Codes::kKept);
 
 // The config alone; path as resolve_model gives it.
 DecoderConfig read_model_config(const std::filesystem::path& path);

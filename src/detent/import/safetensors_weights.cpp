@@ -1,13 +1,12 @@
 #include <ATen/ATen.h>
 
-#include <cstring>
-
 #include "detent/base/error.h"
 #include "detent/base/json.h"
 #include "detent/import/weight_files.h"
 #include "detent/io/bytes.h"
 #include "detent/io/mapped_file.h"
 #include "detent/io/safetensors.h"
+#include "detent/quant/tensor_file.h"
 
 namespace detent {
 
@@ -26,23 +25,13 @@ class SafetensorsWeights : public WeightFile {
   }
   std::string format() const override { return "safetensors"; }
   const std::vector<StoredTensor>& tensors() const override { return tensors_; }
-  bool can_decode(size_t index) const override { return scalar_type(file_.tensors()[index].dtype).has_value(); }
-  at::Tensor decode(size_t index) const override {
-    const io::TensorView& view = file_.tensors()[index];
-    const auto type = scalar_type(view.dtype);
-    if (!type) fail("[safetensors] '{}' is {}; weights are F32, F16 or BF16", view.name, io::dtype_name(view.dtype));
-    at::Tensor stored = at::empty(view.shape, *type);
-    if (!view.bytes.empty()) std::memcpy(stored.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
-    return stored.to(at::kFloat);
-  }
+  bool can_decode(size_t index) const override { return can_read(file_.tensors()[index].dtype); }
+  at::Tensor decode(size_t index) const override { return read_float_tensor(file_, file_.tensors()[index]); }
   std::optional<nlohmann::json> config() const override { return config_; }
 
  private:
-  static std::optional<at::ScalarType> scalar_type(io::Dtype dtype) {
-    if (dtype == io::Dtype::kF32) return at::kFloat;
-    if (dtype == io::Dtype::kF16) return at::kHalf;
-    if (dtype == io::Dtype::kBF16) return at::kBFloat16;
-    return std::nullopt;
+  static bool can_read(io::Dtype dtype) {
+    return dtype == io::Dtype::kF32 || dtype == io::Dtype::kF16 || dtype == io::Dtype::kBF16;
   }
   io::SafetensorsReader file_;
   std::vector<StoredTensor> tensors_;

@@ -11,6 +11,7 @@
 
 #include "detent/architectures/decoder_config.h"
 #include "detent/format/spec.h"
+#include "detent/quant/shipped.h"
 
 namespace detent {
 
@@ -30,6 +31,8 @@ class WeightFile {
   virtual const std::vector<StoredTensor>& tensors() const = 0;  // in the file's order
   virtual bool can_decode(size_t index) const = 0;
   virtual at::Tensor decode(size_t index) const = 0;  // float32; fails on a type that cannot be
+  // The tensor as it stands in the file; nothing but in GGUF. Valid while this object lives.
+  virtual std::optional<StoredBlocks> blocks(size_t) const { return std::nullopt; }
   // What the file says this weight's input is quantized to; nothing: it is used as it comes.
   virtual std::optional<QuantSpec> input(size_t) const { return std::nullopt; }
   // What the program that the format belongs to quantizes it to when it runs the file.

@@ -56,6 +56,8 @@ class GgufReader {
   const GgufValue* find_value(std::string_view key) const;     // null when absent
   const GgufTensor* find_tensor(std::string_view name) const;  // null when absent
   const GgufTensor& tensor(std::string_view name) const;       // fails naming it
+  // Lets go of the memory that reading part of a tensor took.
+  void release(std::span<const std::byte> part) const { file_.release(part); }
   // The value of key; fails naming it when it is absent or of another type.
   template <class T>
   const T& get(std::string_view key) const {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "detent/base/error.h"
@@ -32,16 +33,16 @@ json read_json(const fs::path& path) {
   return parse_json(io::as_text(io::MappedFile(path).bytes()), path.string());
 }
 
-ShippedTensor ship(const std::string& name, const at::Tensor& latent, const ShippedModel& model, Codes codes) {
-  const auto layer = model.record.layers.find(name);
-  if (layer == model.record.layers.end() || !layer->second.weight)
-    return {stored_value(latent, model.record.unquantized), std::nullopt};
+ShippedTensor ship(const std::string& name, const at::Tensor& latent, const QuantizationRecord& record,
+                   const std::map<std::string, at::Tensor>& learned, Codes codes) {
+  const auto layer = record.layers.find(name);
+  if (layer == record.layers.end() || !layer->second.weight) return {.value = stored_value(latent, record.unquantized)};
   const QuantSpec& spec = *layer->second.weight;
-  const bool learned = spec.scale_rule == ScaleRule::kLearned;
-  const at::Tensor scales = learned ? model.learned.at(name + ".scale") : at::Tensor();
-  if (codes == Codes::kDropped) return {quantized_value(latent, spec, scales), std::nullopt};
+  const bool is_learned = spec.scale_rule == ScaleRule::kLearned;
+  const at::Tensor scales = is_learned ? learned.at(name + ".scale") : at::Tensor();
+  if (codes == Codes::kDropped) return {.value = quantized_value(latent, spec, scales)};
   const Quantized quantized = quantize(latent, spec, scales);
-  return {dequantize(quantized), quantized};
+  return {.value = dequantize(quantized), .quantized = quantized};
 }
 
 // Every tensor of the record is a matrix that its spec fits, and quantization.safetensors holds the scales that the
@@ -103,9 +104,25 @@ QuantizationRecord record_from_json(const json& value) {
   }
 }
 
+ShippedTensor unread(at::IntArrayRef shape) {
+  return {.value = at::empty(shape, at::TensorOptions(at::kFloat).device(at::kMeta))};
+}
+
+ShippedTensor ShippedModel::tensor(const std::string& name) const {
+  const ShippedTensor& held = tensors.at(name);
+  return held.value.is_meta() ? read(name) : held;
+}
+
+void ShippedModel::hold_all() {
+  for (auto& [name, held] : tensors)
+    if (held.value.is_meta()) held = read(name);
+}
+
 ShippedModel load_shipped(const std::string& folder, Codes codes) {
   check_files(folder);
-  return read_shipped(folder, codes);
+  ShippedModel model = open_shipped(folder, codes);
+  model.hold_all();
+  return model;
 }
 
 ShippedModel read_shipped_record(const std::string& folder) {
@@ -120,17 +137,19 @@ ShippedModel read_shipped_record(const std::string& folder) {
   return model;
 }
 
-ShippedModel read_shipped(const std::string& folder, Codes codes) {
+ShippedModel open_shipped(const std::string& folder, Codes codes) {
   ShippedModel model = read_shipped_record(folder);
-  const io::SafetensorsReader latent(folder);
+  const auto latent = std::make_shared<const io::SafetensorsReader>(folder);
   const bool tied = model.config.is_object() && model.config.value("tie_word_embeddings", json()) == true;
-  for (const io::TensorView& view : latent.tensors()) {  // one latent tensor in memory at a time
-    if (is_redundant(view.name, tied)) continue;
-    const at::Tensor tensor = read_float_tensor(latent, view);
-    check_finite(tensor, view.name, folder);
-    const ShippedTensor& shipped = model.tensors[view.name] = ship(view.name, tensor, model, codes);
-    check_finite(shipped.value, view.name, folder);  // a finite weight may overflow the type it is stored as
-  }
+  for (const io::TensorView& view : latent->tensors())
+    if (!is_redundant(view.name, tied)) model.tensors[view.name] = unread(view.shape);
+  model.read = [=, record = model.record, learned = model.learned](const std::string& name) {
+    const at::Tensor tensor = read_float_tensor(*latent, latent->at(name));
+    check_finite(tensor, name, folder);
+    ShippedTensor shipped = ship(name, tensor, record, learned, codes);
+    check_finite(shipped.value, name, folder);  // a finite weight may overflow the type it is stored as
+    return shipped;
+  };
   return model;
 }
 

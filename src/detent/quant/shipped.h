@@ -1,10 +1,13 @@
 // A trained model as it ships: every tensor with the exact value of the training forward, and its codes where it is
 // quantized. Built from a checkpoint folder (latent weights + quantization.json + quantization.safetensors).
 #pragma once
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "detent/quant/quantizer.h"
 #include "detent/quant/storage.h"
@@ -25,9 +28,17 @@ struct QuantizationRecord {
 nlohmann::json to_json(const QuantizationRecord& record);
 QuantizationRecord record_from_json(const nlohmann::json& json);
 
+// A tensor as its file packs it, in the file's order of rows.
+struct StoredBlocks {
+  std::string_view type;             // "Q3_K"
+  std::span<const std::byte> bytes;  // inside the file, which the model keeps open
+};
+
 struct ShippedTensor {
-  at::Tensor value;                    // float32, bit-equal to what the training forward multiplied with
-  std::optional<Quantized> quantized;  // codes and scales when on a grid
+  at::Tensor value;  // float32, bit-equal to what the training forward multiplied with; a shape alone (ATen's meta
+                     // device) until it is read
+  std::optional<Quantized> quantized = {};  // codes and scales when on a grid
+  std::optional<StoredBlocks> blocks = {};  // when it was read from a GGUF file
 };
 struct ShippedModel {
   nlohmann::json config;  // Hugging Face config.json, verbatim
@@ -35,15 +46,25 @@ struct ShippedModel {
   std::map<std::string, ShippedTensor> tensors;  // Hugging Face names
   std::map<std::string, at::Tensor> learned;     // learned scales, "<tensor>.scale" and "<tensor>.input_scale"
   std::string folder;                            // where it was read from (tokenizer files live there)
+  // Makes a tensor that is not in memory. Fails, naming it, on a weight that is not finite.
+  std::function<ShippedTensor(const std::string& name)> read;
+
+  // The tensor of this name, which must be one: as it is held, else read. Who asks for one after the other needs the
+  // memory of one.
+  ShippedTensor tensor(const std::string& name) const;
+  void hold_all();  // reads all that are not in memory
 };
+// A tensor that is still to be read.
+ShippedTensor unread(at::IntArrayRef shape);
+
 enum class Codes { kKept, kDropped };  // dropped where values are all that is wanted: a quarter less memory
 
-// Reads a checkpoint folder, whose files must be those that were written (checkpoint_folder.h). A plain Hugging Face
-// folder (no quantization.json) ships its float values as they are. Fails, naming the tensor, on a missing or
-// superfluous tensor of the record or a non-finite weight.
+// A checkpoint folder whose files are those that were written (check_files). A plain Hugging Face folder (no
+// quantization.json) ships its float values as they are. No tensor is read yet. Fails, naming the tensor, on a missing
+// or superfluous tensor of the record.
+ShippedModel open_shipped(const std::string& folder, Codes codes = Codes::kKept);
+// The same with checksums compared and every tensor in memory.
 ShippedModel load_shipped(const std::string& folder, Codes codes = Codes::kKept);
-// The same for a folder whose files were checked already: checksums cost a pass over all of them.
-ShippedModel read_shipped(const std::string& folder, Codes codes = Codes::kKept);
 // Config, record and learned scales alone, without checksums.
 ShippedModel read_shipped_record(const std::string& folder);
 
