@@ -49,7 +49,7 @@ TEST(PackedInts, RefusesWhatDoesNotFit) {
 
 TEST(PackedFit, FewestBitsOfEveryGrid) {
   const auto fit = [](const char* kind, int bits) {
-    return packed_fit(make_grid(kind, bits)).value_or(PackedFit{0, 0});
+    return packed_fit(make_grid(kind, bits), false).value_or(PackedFit{0, 0});
   };
   struct Case {
     const char* kind;
@@ -70,6 +70,20 @@ TEST(PackedFit, FewestBitsOfEveryGrid) {
     EXPECT_EQ(fit(c.kind, c.bits).bits, c.packed) << c.kind << c.bits;
     EXPECT_EQ(fit(c.kind, c.bits).factor, c.factor) << c.kind << c.bits;
   }
+}
+
+// A zero point spares a bit where the odd level lies above, and is used nowhere
+// else.
+TEST(PackedFit, ZeroPoints) {
+  for (const char* kind : {"int", "int_high", "midrise"})
+    for (int bits = 2; bits <= 7; ++bits) {
+      const Grid grid = make_grid(kind, bits);
+      const auto fit = packed_fit(grid, true), without = packed_fit(grid, false);
+      ASSERT_TRUE(fit && without);
+      const bool high = grid.kind == GridKind::kIntHigh;
+      EXPECT_EQ(fit->zero_point, high ? -1 : 0) << grid.name();
+      EXPECT_EQ(fit->bits, high ? bits : without->bits) << grid.name();
+    }
 }
 
 }  // namespace

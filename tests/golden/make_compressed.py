@@ -7,6 +7,7 @@ import shutil
 import torch
 import transformers
 from common import HERE, Golden, record
+from compressed_tensors.compressors import MXFP4PackedCompressor
 from compressed_tensors.compressors.pack_quantized import PackedQuantizationCompressor
 from compressed_tensors.quantization import QuantizationArgs, QuantizationConfig, QuantizationScheme
 from compressed_tensors.quantization.lifecycle.forward import fake_quantize
@@ -22,6 +23,8 @@ def weights(bits, strategy, group_size=None, symmetric=True):
     return {"num_bits": bits, "type": "int", "symmetric": symmetric, "strategy": strategy, "group_size": group_size}
 
 
+MXFP4 = {"num_bits": 4, "type": "float", "symmetric": True, "strategy": "group", "group_size": 32, "scale_dtype": "torch.uint8"}
+
 # name: groups of (targets, weight arguments, input arguments, dtype of the scales)
 CASES = {
     "w4a16_group": [(["Linear"], weights(4, "group", 32), None, torch.bfloat16)],
@@ -32,7 +35,12 @@ CASES = {
     "w7_asymmetric_channel": [(["Linear"], weights(7, "channel", None, False), None, torch.float32)],
     "mixed": [([f"model.layers.{i}.mlp.{n}_proj" for i in range(2) for n in ("up", "gate", "down")], weights(2, "group", 32), None, torch.float16),
               ([f"model.layers.{i}.self_attn.{n}_proj" for i in range(2) for n in "qkvo"], weights(6, "channel"), None, torch.float32)],
+    "mxfp4": [(["Linear"], MXFP4, None, torch.float32)],
 }
+
+
+def format_of(args):
+    return "mxfp4-pack-quantized" if args["type"] == "float" else "pack-quantized"
 
 
 def scheme_of(module, groups):
@@ -46,6 +54,8 @@ def parameters(weight, args, dtype):
     """Scales and zero points as the library's own rule gives them, the scales rounded to what the file keeps."""
     rows = weight.shape[0]
     parts = {"tensor": weight.reshape(1, -1), "channel": weight, "group": weight.reshape(rows, -1, args.group_size or weight.shape[1])}[str(args.strategy)]
+    if args.type == "float":  # OCP's rule
+        return torch.exp2(torch.floor(torch.log2(parts.abs().amax(-1))) - 2), None
     scale, zero = calculate_qparams(parts.amin(-1), parts.amax(-1), args)
     shape = {"tensor": (1,), "channel": (rows, 1), "group": (rows, -1)}[str(args.strategy)]
     return scale.reshape(shape).to(dtype), zero.round().reshape(shape).to(torch.int8)
@@ -60,24 +70,26 @@ def pack(model, groups):
         module = name.removesuffix(".weight")
         scheme, dtype = scheme_of(module, groups)
         scale, zero = parameters(tensor, scheme.weights, dtype)
-        state = {"weight": tensor, "weight_scale": scale.float(), "weight_zero_point": zero}
-        packed = PackedQuantizationCompressor.compress(state, scheme)
-        values[name] = PackedQuantizationCompressor.decompress(dict(packed), scheme)["weight"].float()
-        packed["weight_scale"] = scale
+        state = {"weight": tensor, "weight_scale": scale.float()} | ({"weight_zero_point": zero} if zero is not None else {})
+        compressor = PackedQuantizationCompressor if zero is not None else MXFP4PackedCompressor
+        packed = compressor.compress(state, scheme)
+        values[name] = compressor.decompress(dict(packed), scheme)["weight"].float()
+        if zero is not None:
+            packed["weight_scale"] = scale
         stored |= {f"{module}.{key}": value.contiguous() for key, value in packed.items()}
     return stored, values
 
 
 def config_json(model, groups):
-    groups = {f"group_{i}": {"targets": targets, "weights": args, "input_activations": inputs, "format": "pack-quantized"} for i, (targets, args, inputs, _) in enumerate(groups)}
-    quantization = QuantizationConfig(config_groups=groups, format="pack-quantized", quantization_status="compressed", ignore=["lm_head"])
+    groups = {f"group_{i}": {"targets": targets, "weights": args, "input_activations": inputs, "format": format_of(args)} for i, (targets, args, inputs, _) in enumerate(groups)}
+    quantization = QuantizationConfig(config_groups=groups, format=groups["group_0"]["format"], quantization_status="compressed", ignore=["lm_head"])
     config = model.config
     config.quantization_config = quantization.to_dict() | {"quant_method": "compressed-tensors"}
     return config
 
 
 def logits_of(folder, values, symmetric):
-    """transformers loads what is symmetric itself; for the rest its dense model gets the decompressed weights."""
+    """transformers loads symmetric integers itself; it leaves mxfp4 in bfloat16 beside a model in float32. For the rest its dense model gets the decompressed weights."""
     if symmetric:
         model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     else:
@@ -100,7 +112,7 @@ def main():
         dense = {key: value for key, value in stored.items() if key in model.state_dict()}
         save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
         config_json(model, groups).save_pretrained(folder)
-        symmetric = all(args["symmetric"] for _, args, _, _ in groups)
+        symmetric = all(args["symmetric"] and args["type"] == "int" for _, args, _, _ in groups)
         loaded = logits_of(folder, values, symmetric)
         if not symmetric:
             loaded.load_state_dict(dense | values)

@@ -1,5 +1,6 @@
-// Folders of compressed-tensors: the library's own are read as it decompresses them, ours hold what was trained, and
-// what is broken or not handled is refused by name.
+// Folders of compressed-tensors: the library's own are read as it decompresses
+// them, ours hold what was trained, and what is broken or not handled is
+// refused by name.
 #include "detent/import/compressed_config.h"
 
 #include <ATen/ATen.h>
@@ -25,7 +26,7 @@ at::Tensor logits_of(const fs::path& folder, const at::Tensor& ids) {
 
 TEST(Compressed, TheLibrarysFoldersHaveItsValuesAndLogits) {
   const Golden golden("compressed/expected.safetensors");
-  ASSERT_EQ(golden.cases().size(), 7u);
+  ASSERT_EQ(golden.cases().size(), 8u);
   for (const auto& one : golden.cases()) {
     const std::string id = one.at("id");
     SCOPED_TRACE(id);
@@ -40,13 +41,15 @@ TEST(Compressed, TheLibrarysFoldersHaveItsValuesAndLogits) {
     EXPECT_EQ(packed, 14);
     const at::Tensor expected = golden.tensor(id + ".logits");
     const at::Tensor got = logits_of(folder, golden.tensor(id + ".input_ids"));
-    // Under a scale of max|x| / 127.5 the largest element lies between two codes: a last bit that differs decides.
+    // Under a scale of max|x| / 127.5 the largest element lies between two
+    // codes: a last bit that differs decides.
     const bool quantized_inputs = id == "w8a8_channel" || id == "w4a8_group";
     EXPECT_LE((got - expected).abs().max().item<float>(), quantized_inputs ? 2e-2f : 2e-4f);
   }
 }
 
-// What the library makes of an input, token by token; but its -0, which no code stands for, is 0 here.
+// What the library makes of an input, token by token; but its -0, which no code
+// stands for, is 0 here.
 TEST(Compressed, InputsAreQuantizedAsTheLibraryDoes) {
   const Golden golden("compressed/expected.safetensors");
   for (const int bits : {4, 8}) {
@@ -100,6 +103,8 @@ TEST(Compressed, WhatIsNotHandledIsRefusedByKey) {
       {"num_bits = 9", [](Changed& c) { c.weights()["num_bits"] = 9; }},
       {"num_bits = \"4\"", [](Changed& c) { c.weights()["num_bits"] = "4"; }},
       {"type = \"float\"", [](Changed& c) { c.weights()["type"] = "float"; }},
+      {"mxfp4 has",
+       [](Changed& c) { c.quantization()["config_groups"]["group_0"]["format"] = "mxfp4-pack-quantized"; }},
       {"strategy = \"block\"", [](Changed& c) { c.weights()["strategy"] = "block"; }},
       {"group_size = 0", [](Changed& c) { c.weights()["group_size"] = 0; }},
       {"group_size = -32", [](Changed& c) { c.weights()["group_size"] = -32; }},
@@ -191,6 +196,66 @@ TEST(Compressed, OneGroupASchemeAndWhatIsIgnored) {
   const ShippedModel back = load_model_any(folder / "two");
   for (const auto& [name, layer] : model.record.layers) EXPECT_EQ(back.record.layers.at(name).input, layer.input);
   EXPECT_THAT(to_text(report), testing::Not(HasSubstr("were quantized in training")));
+}
+
+// Grids whose odd level lies above keep their bits by a zero point.
+TEST(Compressed, ZeroPoints) {
+  for (const int bits : {2, 5})
+    for (const char* group : {"32", "row", "tensor"}) {
+      SCOPED_TRACE(fmt::format("{} bits, {}", bits, group));
+      const TemporaryFolder folder;
+      const ShippedModel model = tiny_model(spec("int_high", bits, group, ScaleRule::kAbsmaxSigned));
+      const ExportReport report = export_to(model, "compressed-tensors", folder / "x");
+      EXPECT_TRUE(verify_file(folder / "x", model).equal());
+      expect_same_tensors(load_model_any(folder / "x"), model);
+      const bool moved = std::string(group) != "tensor";
+      const json weights = read_config(folder / "x")["quantization_config"]["config_groups"]["group_0"]["weights"];
+      EXPECT_EQ(weights["symmetric"], !moved);
+      EXPECT_EQ(weights["num_bits"], moved ? bits : bits + 1);
+      EXPECT_EQ(to_text(report).find("zero points") != std::string::npos, moved);
+    }
+}
+
+TEST(Compressed, Mxfp4) {
+  const TemporaryFolder folder;
+  const QuantSpec mxfp4 = spec("e2m1", 4, "32", ScaleRule::kAbsmaxFull, ScaleFormat::kE8M0);
+  const ShippedModel model = tiny_model(mxfp4);
+  export_to(model, "compressed-tensors", folder / "x");
+  EXPECT_TRUE(verify_file(folder / "x", model).equal());
+  const json quantization = read_config(folder / "x")["quantization_config"];
+  EXPECT_EQ(quantization["format"], "mxfp4-pack-quantized");
+  EXPECT_EQ(quantization["config_groups"]["group_0"]["weights"]["type"], "float");
+  const io::SafetensorsReader file(folder / "x" / "model.safetensors");
+  EXPECT_EQ(file.at("model.layers.0.mlp.up_proj.weight_packed").shape, (std::vector<int64_t>{128, 32}));
+  EXPECT_EQ(file.at("model.layers.0.mlp.up_proj.weight_scale").dtype, io::Dtype::kU8);
+  export_to(load_model_any(folder / "x"), "gguf:mxfp4", folder / "y");
+  EXPECT_TRUE(verify_file(folder / "y", model).equal());
+  export_to(load_model_any(folder / "y"), "compressed-tensors", folder / "z");
+  EXPECT_EQ(read_config(folder / "z")["quantization_config"], quantization);
+  EXPECT_TRUE(verify_file(folder / "z", model).equal());
+}
+
+TEST(Compressed, BrokenMxfp4IsRefused) {
+  Changed changed(spec("e2m1", 4, "32", ScaleRule::kAbsmaxFull, ScaleFormat::kE8M0));
+  const std::string module = "model.layers.0.mlp.up_proj";
+  std::vector<uint8_t> scales(256, 127);
+  const auto with_scales = [&](io::Dtype dtype, std::vector<int64_t> shape) {
+    return changed.refusal_without(
+        module + ".weight_scale",
+        io::TensorView{module + ".weight_scale", dtype, std::move(shape), std::as_bytes(std::span(scales))});
+  };
+  EXPECT_THAT(with_scales(io::Dtype::kF16, {128, 1}), HasSubstr("128 scales, its strategy asks for 256"));
+  EXPECT_THAT(with_scales(io::Dtype::kI8, {128, 2}), HasSubstr("exponents in U8"));
+  scales[77] = 255;
+  EXPECT_THAT(with_scales(io::Dtype::kU8, {128, 2}), HasSubstr("not finite"));
+  const std::vector<uint8_t> words(128 * 32);
+  EXPECT_THAT(
+      changed.refusal_without(
+          module + ".weight_packed",
+          io::TensorView{module + ".weight_packed", io::Dtype::kI8, {128, 32}, std::as_bytes(std::span(words))}),
+      HasSubstr("must be a matrix of U8"));
+  changed.weights()["group_size"] = 16;
+  EXPECT_THAT(changed.refusal(), HasSubstr("mxfp4 has symmetric 4-bit floats in groups of 32"));
 }
 
 TEST(Compressed, InputsThatProgramsWouldQuantizeOtherwiseAreRefused) {

@@ -10,6 +10,7 @@
 #include "detent/base/error.h"
 #include "detent/deploy/folder_parts.h"
 #include "detent/deploy/model_parts.h"
+#include "detent/deploy/packed_bytes.h"
 #include "detent/deploy/packed_matrix.h"
 #include "detent/format/packed_ints.h"
 #include "detent/import/compressed_config.h"
@@ -26,25 +27,16 @@ std::string module_of(const std::string& weight) {
   return weight.substr(0, weight.size() - std::string(".weight").size());
 }
 
-// One tensor of the file: made when its turn comes, so that the memory of one is enough.
+// One tensor of the file: made when its turn comes, so that the memory of one
+// is enough.
 struct Part {
   io::TensorInfo info;
   std::function<std::vector<std::byte>()> bytes;
 };
 
-std::vector<std::byte> words_of(const PackedMatrix& matrix) {
-  const int64_t rows = matrix.levels.size(0), columns = matrix.levels.size(1);
-  const auto words = static_cast<size_t>(packed_words(columns, matrix.bits));
-  std::vector<uint32_t> all(rows * words);
-  for (int64_t row = 0; row < rows; ++row)
-    pack_ints({matrix.levels.const_data_ptr<int8_t>() + row * columns, static_cast<size_t>(columns)}, matrix.bits,
-              std::span(all).subspan(row * words, words));
-  const auto bytes = std::as_bytes(std::span(all));
-  return {bytes.begin(), bytes.end()};
-}
-
-std::vector<std::byte> int64_bytes(const std::vector<int64_t>& values) {
-  const auto bytes = std::as_bytes(std::span(values));
+std::vector<std::byte> shape_bytes(int64_t rows, int64_t columns) {
+  const int64_t shape[] = {rows, columns};
+  const auto bytes = std::as_bytes(std::span(shape));
   return {bytes.begin(), bytes.end()};
 }
 
@@ -68,9 +60,16 @@ class Writer {
     for (const auto& [name, tensor] : model_.tensors)
       if (!is_tied_head(name, model_)) report.parameters += tensor.value.numel();
     report.file_bytes = fs::file_size(path);
+    const auto moved = [](const auto& entry) { return !entry.first.symmetric; };
+    if (std::any_of(schemes_.begin(), schemes_.end(), moved))
+      report.notes.emplace_back(
+          "the file has zero points, packed as compressed-tensors packs them; "
+          "transformers 5.24 does not load such a "
+          "folder");
   }
 
-  // One group a scheme. A single one means every linear layer but those that are ignored; several name their modules.
+  // One group a scheme. A single one means every linear layer but those that
+  // are ignored; several name their modules.
   json quantization_config() const {
     CompressedConfig config;
     for (const auto& [scheme, modules] : schemes_) config.groups.push_back({scheme, modules});
@@ -88,8 +87,10 @@ class Writer {
       add_packed(name, recorded ? layer->second.input : std::nullopt);
     } else {
       if (recorded && layer->second.input)
-        fail("[export] the input of {} is quantized, its weight is not: compressed-tensors keeps both or neither",
-             name);
+        fail(
+            "[export] the input of {} is quantized, its weight is not: "
+            "compressed-tensors keeps both or neither",
+            name);
       add_dense(name);
     }
   }
@@ -97,25 +98,39 @@ class Writer {
   void add_packed(const std::string& name, const std::optional<QuantSpec>& input) {
     if (name == "model.embed_tokens.weight")
       fail(
-          "[export] {} is on a grid, which programs that load compressed-tensors do not expect of a table; train it "
+          "[export] {} is on a grid, which programs that load "
+          "compressed-tensors do not expect of a table; train it "
           "with quant.skip: [embed_tokens]",
           name);
     const auto matrix = packed_matrix(model_.tensor(name));
     if (!matrix)
       fail(
-          "[export] {} does not lie on a grid of integers of 2 to 8 bits in rows or groups; train on one "
-          "(`detent methods --targets`), or round it untrained with --from-float",
+          "[export] {} does not lie on a grid of integers of 2 to 8 bits in "
+          "rows or groups, nor of mxfp4; train on one "
+          "(`detent methods --targets`), or round it untrained with "
+          "--from-float",
           name);
+    add_parts(*matrix, name);
+    join({matrix->kind, matrix->bits, matrix->zero_point == 0, matrix->granularity, input}, module_of(name));
+  }
+
+  void add_parts(const PackedMatrix& matrix, const std::string& name) {
     const std::string module = module_of(name);
-    const int64_t rows = matrix->levels.size(0), columns = matrix->levels.size(1);
-    const bool whole = matrix->granularity.kind == GranularityKind::kTensor;
-    add_part(module + ".weight_packed", io::Dtype::kI32, {rows, packed_words(columns, matrix->bits)},
-             [this, name] { return words_of(packed_matrix(model_.tensor(name)).value()); });
-    const io::Dtype dtype = matrix->scale_dtype();
-    add_part(module + ".weight_scale", dtype, whole ? std::vector<int64_t>{1} : matrix->scales.sizes().vec(),
-             [bytes = float_bytes(matrix->scales, dtype)] { return bytes; });
-    add_part(module + ".weight_shape", io::Dtype::kI64, {2}, [rows, columns] { return int64_bytes({rows, columns}); });
-    join({matrix->bits, true, matrix->granularity, input}, module);
+    const int64_t rows = matrix.levels.size(0), columns = matrix.levels.size(1);
+    const bool whole = matrix.granularity.kind == GranularityKind::kTensor;
+    const auto again = [this, name] { return packed_matrix(model_.tensor(name)).value(); };
+    add_part(module + ".weight_scale", matrix.scale_dtype(),
+             whole ? std::vector<int64_t>{1} : matrix.scales.sizes().vec(),
+             [bytes = packed_scales(matrix)] { return bytes; });
+    if (matrix.kind == PackedKind::kFp4)
+      return add_part(module + ".weight_packed", io::Dtype::kU8, {rows, columns / 2},
+                      [again] { return packed_floats(again()); });
+    add_part(module + ".weight_packed", io::Dtype::kI32, {rows, packed_words(columns, matrix.bits)},
+             [again] { return packed_ints(again()); });
+    add_part(module + ".weight_shape", io::Dtype::kI64, {2}, [rows, columns] { return shape_bytes(rows, columns); });
+    if (matrix.zero_point != 0)
+      add_part(module + ".weight_zero_point", io::Dtype::kI32, {packed_words(rows, matrix.bits), matrix.scales.size(1)},
+               [bytes = packed_zero_points(matrix)] { return bytes; });
   }
 
   void add_dense(const std::string& name) {

@@ -14,11 +14,11 @@ void check_sizes(size_t values, int bits, size_t words) {
     fail("[pack] {} integers of {} bits do not fill {} words", values, bits, words);
 }
 
-bool fits(const Grid& grid, int bits, float factor) {
-  const auto half = static_cast<float>(1 << (bits - 1));
+bool fits(const Grid& grid, const PackedFit& fit) {
+  const auto half = static_cast<float>(1 << (fit.bits - 1));
   for (int code = grid.lo(); code <= grid.hi(); ++code) {
-    const float level = grid.level(code) / factor;
-    if (level != std::floor(level) || level < -half || level > half - 1) return false;
+    const float value = grid.level(code) / fit.factor + static_cast<float>(fit.zero_point);
+    if (value != std::floor(value) || value < -half || value > half - 1) return false;
   }
   return true;
 }
@@ -56,10 +56,11 @@ void unpack_ints(std::span<const uint32_t> words, int bits, std::span<int8_t> va
   }
 }
 
-std::optional<PackedFit> packed_fit(const Grid& grid) {
+std::optional<PackedFit> packed_fit(const Grid& grid, bool may_have_zero_point) {
   for (const float factor : {1.0f, 0.5f})
     for (int bits = 2; bits <= 8; ++bits)
-      if (fits(grid, bits, factor)) return PackedFit{bits, factor};
+      for (int zero_point = 0; zero_point >= (may_have_zero_point ? -1 : 0); --zero_point)
+        if (const PackedFit fit{bits, factor, zero_point}; fits(grid, fit)) return fit;
   return std::nullopt;
 }
 

@@ -11,19 +11,23 @@ class PackedRules : public TargetRules {
  public:
   PackedRules()
       : TargetRules("compressed-tensors",
-                    "Hugging Face folder for vLLM and transformers; integers of 2 to 8 bits, any scale, a tensor, row "
-                    "or group each; inputs as they are or in integers with a scale a token") {}
+                    "Hugging Face folder for vLLM and transformers; integers "
+                    "of 2 to 8 bits, any scale, a tensor, row "
+                    "or group each, or e2m1 with powers of two for 32 (mxfp4); "
+                    "inputs as they are or in integers with "
+                    "a scale a token") {}
   std::optional<std::string> refusal(const QuantSpec& spec, int64_t) const override {
     if (spec.rotation != Rotation::kNone)
       return fmt::format("rotation {} is not written: the format's transforms are not handled",
                          rotation_name(spec.rotation));
-    if (!packed_fit(spec.grid)) return fmt::format("{} has levels that integers of 8 bits lack", spec.grid.name());
+    if (!packed_fit(spec.grid, false))
+      return fmt::format("{} has levels that integers of 8 bits lack", spec.grid.name());
     return std::nullopt;
   }
   std::optional<QuantSpec> nearest(const QuantSpec& spec, int64_t) const override {
     QuantSpec near = spec;
     near.rotation = Rotation::kNone;
-    while (!packed_fit(near.grid)) --near.grid.bits;
+    while (!packed_fit(near.grid, false)) --near.grid.bits;
     return near;
   }
   bool keeps_inputs() const override { return true; }
@@ -34,7 +38,8 @@ class PackedRules : public TargetRules {
                       spec.rotation == Rotation::kNone;
     if (same) return std::nullopt;
     return fmt::format(
-        "the programs that load it quantize inputs as {{grid: int, scale: absmax_full, group: token}}; the nearest "
+        "the programs that load it quantize inputs as {{grid: "
+        "int, scale: absmax_full, group: token}}; the nearest "
         "accepted is: int{} absmax_full row",
         spec.grid.bits < 2 ? 2 : spec.grid.bits);
   }

@@ -5,6 +5,7 @@
 #include "detent/architectures/json_value.h"
 #include "detent/base/error.h"
 #include "detent/base/json.h"
+#include "detent/format/packed_fp4.h"
 #include "detent/io/bytes.h"
 #include "detent/io/mapped_file.h"
 
@@ -15,7 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char *kMethod = "compressed-tensors", *kPacked = "pack-quantized";
+constexpr const char *kMethod = "compressed-tensors", *kPacked = "pack-quantized", *kPackedFp4 = "mxfp4-pack-quantized",
+                     *kSeveral = "mixed-precision";
 
 // A value of a map, or null.
 json value_of(const json& map, const char* key) { return map.is_object() ? map.value(key, json()) : json(); }
@@ -57,19 +59,33 @@ std::vector<std::string> read_names(const json& list, const std::string& source,
   return list.is_null() ? std::vector<std::string>() : list.get<std::vector<std::string>>();
 }
 
+// The weights of mxfp4-pack-quantized, which are of one kind.
+PackedScheme read_fp4(const json& args, const std::string& source) {
+  const bool right = value_of(args, "num_bits") == 4 && value_of(args, "type") == "float" &&
+                     value_of(args, "strategy") == "group" && value_of(args, "group_size") == kMxGroup &&
+                     value_of(args, "symmetric") != false;
+  if (!right) refuse(source, "weights", args, "mxfp4 has symmetric 4-bit floats in groups of 32");
+  return {PackedKind::kFp4, 4, true, {GranularityKind::kGroup, kMxGroup}, std::nullopt};
+}
+
+PackedScheme read_ints(const json& args, const std::string& source) {
+  const json symmetric = value_of(args, "symmetric");
+  if (!symmetric.is_null() && !symmetric.is_boolean()) refuse(source, "symmetric", symmetric, "it is true or false");
+  return {PackedKind::kInts, read_bits(args, source), symmetric.is_null() || symmetric == true,
+          read_granularity(args, source), std::nullopt};
+}
+
 CompressedConfig::Group read_group(const json& group, const json& format, const std::string& source) {
   const json own = value_of(group, "format"), used = own.is_null() ? format : own;
-  if (used != kPacked && used != "int-quantized")
-    refuse(source, "format", used, "detent reads pack-quantized and int-quantized");
+  if (used != kPacked && used != "int-quantized" && used != kPackedFp4)
+    refuse(source, "format", used, "detent reads pack-quantized, int-quantized and mxfp4-pack-quantized");
   const json weights = value_of(group, "weights"), order = value_of(weights, "actorder");
   if (!value_of(group, "output_activations").is_null())
     refuse(source, "output_activations", group["output_activations"], "detent quantizes no outputs");
   if (!order.is_null() && order != false) refuse(source, "actorder", order, "columns in another order are not handled");
-  const json symmetric = value_of(weights, "symmetric");
-  if (!symmetric.is_null() && !symmetric.is_boolean()) refuse(source, "symmetric", symmetric, "it is true or false");
-  return {{read_bits(weights, source), symmetric.is_null() || symmetric == true, read_granularity(weights, source),
-           read_input(value_of(group, "input_activations"), source)},
-          read_names(value_of(group, "targets"), source, "targets")};
+  PackedScheme scheme = used == kPackedFp4 ? read_fp4(weights, source) : read_ints(weights, source);
+  scheme.input = read_input(value_of(group, "input_activations"), source);
+  return {scheme, read_names(value_of(group, "targets"), source, "targets")};
 }
 
 // Empty or null: what stands for "none".
@@ -97,6 +113,10 @@ json integers(int bits) {
 json weights_json(const PackedScheme& scheme) {
   json args = integers(scheme.bits);
   args["symmetric"] = scheme.symmetric;
+  if (scheme.kind == PackedKind::kFp4) {
+    args["type"] = "float";
+    args["scale_dtype"] = "torch.uint8";
+  }
   const Granularity& granularity = scheme.granularity;
   if (granularity.kind == GranularityKind::kGroup) args["group_size"] = granularity.size;
   args["strategy"] = granularity.kind == GranularityKind::kGroup ? "group"
@@ -126,20 +146,28 @@ const PackedScheme& CompressedConfig::scheme_of(const std::string& module, const
       open = &group;
     }
   if (!open) fail("{}: quantization_config says nothing about {}, which is packed", source, module);
-  if (several) fail("{}: quantization_config has several groups for {}; list its modules by name", source, module);
+  if (several)
+    fail(
+        "{}: quantization_config has several groups for {}; list its modules "
+        "by name",
+        source, module);
   return open->scheme;
 }
 
 json to_json(const CompressedConfig& config) {
-  json groups = json::object();
-  for (size_t i = 0; i < config.groups.size(); ++i)
+  json groups = json::object(), format;
+  for (size_t i = 0; i < config.groups.size(); ++i) {
+    const PackedScheme& scheme = config.groups[i].scheme;
+    const char* own = scheme.kind == PackedKind::kFp4 ? kPackedFp4 : kPacked;
+    format = format.is_null() || format == own ? own : kSeveral;
     groups[fmt::format("group_{}", i)] = {{"targets", config.groups[i].targets},
-                                          {"format", kPacked},
-                                          {"weights", weights_json(config.groups[i].scheme)},
-                                          {"input_activations", input_json(config.groups[i].scheme.input)},
+                                          {"format", own},
+                                          {"weights", weights_json(scheme)},
+                                          {"input_activations", input_json(scheme.input)},
                                           {"output_activations", nullptr}};
+  }
   return {{"quant_method", kMethod},
-          {"format", kPacked},
+          {"format", format},
           {"quantization_status", "compressed"},
           {"global_compression_ratio", nullptr},
           {"kv_cache_scheme", nullptr},
