@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -15,7 +14,6 @@
 #include "detent/deploy/recover.h"
 #include "detent/format/block_fit.h"
 #include "detent/format/ggml_blocks.h"
-#include "detent/format/small_float.h"
 #include "detent/import/gguf_decode.h"
 
 namespace detent {
@@ -27,15 +25,12 @@ using RowPacker = std::function<bool(int64_t row, std::span<std::byte> out)>;
 
 constexpr int64_t kSinkBytes = int64_t{1} << 22;
 
-bool same_bits(float a, float b) { return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b); }
-
-bool pack_floats(const SmallFloat& type, std::span<const float> values, std::span<std::byte> out) {
-  for (size_t i = 0; i < values.size(); ++i) {
-    const uint16_t bits = type.to_bits(values[i]);
-    if (!same_bits(type.from_bits(bits), values[i])) return false;
-    std::memcpy(&out[i * sizeof bits], &bits, sizeof bits);
-  }
-  return true;
+bool pack_floats(at::ScalarType type, std::span<const float> values, std::span<std::byte> out) {
+  const auto count = static_cast<int64_t>(values.size());
+  const at::Tensor stored = at::from_blob(const_cast<float*>(values.data()), {count}, at::kFloat).to(type);
+  const at::Tensor back = stored.to(at::kFloat);
+  std::memcpy(out.data(), stored.const_data_ptr(), stored.nbytes());
+  return std::memcmp(back.const_data_ptr(), values.data(), values.size_bytes()) == 0;
 }
 
 bool pack_recovered(const LevelBlock& block, std::span<const float> values, std::span<std::byte> out) {
@@ -57,7 +52,8 @@ bool pack_values(const io::GgmlType& type, std::span<const float> values, std::s
     std::memcpy(out.data(), values.data(), values.size_bytes());
     return true;
   }
-  if (const SmallFloat* small = find_small_float(type.name)) return pack_floats(*small, values, out);
+  if (type.name == "F16") return pack_floats(at::kHalf, values, out);
+  if (type.name == "BF16") return pack_floats(at::kBFloat16, values, out);
   if (const KBlock* block = find_k_block(type.name)) return pack_k_values(*block, values, out);
   const LevelBlock* block = find_level_block(type.name);
   return block && pack_recovered(*block, values, out);

@@ -21,6 +21,7 @@ using nlohmann::json;
 namespace {
 
 constexpr int kRecordVersion = 1;
+constexpr int64_t kPart = int64_t{1} << 22;  // elements
 
 json spec_or_null(const std::optional<QuantSpec>& spec) { return spec ? to_json(*spec) : json(nullptr); }
 std::optional<QuantSpec> optional_spec(const json& value) {
@@ -33,10 +34,22 @@ json read_json(const fs::path& path) {
   return parse_json(io::as_text(io::MappedFile(path).bytes()), path.string());
 }
 
+// In parts, in the latent's own memory: the table of embeddings is the largest tensor of most models.
+at::Tensor stored_in_place(const at::Tensor& latent, Storage storage) {
+  if (latent.dim() < 2) return stored_value(latent, storage);
+  const int64_t rows = std::max<int64_t>(1, kPart / std::max<int64_t>(1, latent.numel() / latent.size(0)));
+  for (int64_t first = 0; first < latent.size(0); first += rows) {
+    const at::Tensor part = latent.narrow(0, first, std::min(rows, latent.size(0) - first));
+    part.copy_(stored_value(part, storage));
+  }
+  return latent;
+}
+
 ShippedTensor ship(const std::string& name, const at::Tensor& latent, const QuantizationRecord& record,
                    const std::map<std::string, at::Tensor>& learned, Codes codes) {
   const auto layer = record.layers.find(name);
-  if (layer == record.layers.end() || !layer->second.weight) return {.value = stored_value(latent, record.unquantized)};
+  if (layer == record.layers.end() || !layer->second.weight)
+    return {.value = stored_in_place(latent, record.unquantized)};
   const QuantSpec& spec = *layer->second.weight;
   const bool is_learned = spec.scale_rule == ScaleRule::kLearned;
   const at::Tensor scales = is_learned ? learned.at(name + ".scale") : at::Tensor();
