@@ -35,7 +35,7 @@ void check_quantize(const std::vector<float>& x, int offset, float scale, const 
   const int64_t n = static_cast<int64_t>(x.size());
   Guarded<float> in(x, offset), value(n, offset), value_ref(n, offset);
   Guarded<int8_t> codes(n, offset), codes_ref(n, offset);
-  Guarded<uint8_t> mask(n, offset), mask_ref(n, offset);
+  Guarded<uint8_t> mask(mask_bytes(n), offset), mask_ref(mask_bytes(n), offset);
   reference::quantize_group(in.data(), n, scale, grid, surrogate,
                             {value_ref.data(), codes_ref.data(), mask_ref.data()});
   quantize_group(in.data(), n, scale, grid, surrogate, {value.data(), codes.data(), mask.data()});
@@ -44,7 +44,7 @@ void check_quantize(const std::vector<float>& x, int offset, float scale, const 
   ASSERT_TRUE(same_output(mask, mask_ref));
 
   Guarded<int8_t> codes_only(n, 15 - offset);
-  Guarded<uint8_t> mask_only(n, 15 - offset);
+  Guarded<uint8_t> mask_only(mask_bytes(n), 15 - offset);
   quantize_group(in.data(), n, scale, grid, surrogate, {.codes = codes_only.data()});
   quantize_group(in.data(), n, scale, grid, surrogate, {.mask = mask_only.data()});
   quantize_group(in.data(), n, scale, grid, surrogate, {.value = in.data()});
@@ -136,8 +136,8 @@ TEST_P(FakeQuant, ApplyMask) {
   for (int64_t n : case_lengths())
     for (int offset = 0; offset < kCaseOffsets; ++offset) {
       const Guarded<float> in(with_hostile_values(gaussian_values(n, 5), non_finite(), 3), offset);
-      Guarded<uint8_t> mask(n, 15 - offset);
-      for (int64_t i = 0; i < n; ++i) mask.data()[i] = static_cast<uint8_t>(i * i % 7 < 3 ? i % 256 : 0);
+      Guarded<uint8_t> mask(mask_bytes(n), 15 - offset);
+      for (int64_t i = 0; i < mask_bytes(n); ++i) mask.data()[i] = static_cast<uint8_t>(i * 73 + 41);
       Guarded<float> dx(n, offset), expected(n, offset), in_place(in.values(), offset);
       reference::apply_mask(in.data(), mask.data(), n, expected.data());
       apply_mask(in.data(), mask.data(), n, dx.data());

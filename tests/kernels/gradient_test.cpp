@@ -105,10 +105,11 @@ TEST_P(Gradient, LsqInClosedForm) {
 
 std::vector<uint8_t> mask_of(const std::vector<float>& x, float scale, const Grid& grid, const Surrogate& s,
                              std::vector<float>* value) {
-  std::vector<uint8_t> mask(x.size());
+  const int64_t n = static_cast<int64_t>(x.size());
+  std::vector<uint8_t> bits(static_cast<size_t>(mask_bytes(n))), mask;
   value->resize(x.size());
-  quantize_group(x.data(), static_cast<int64_t>(x.size()), scale, grid, s,
-                 {.value = value->data(), .mask = mask.data()});
+  quantize_group(x.data(), n, scale, grid, s, {.value = value->data(), .mask = bits.data()});
+  for (size_t i = 0; i < x.size(); ++i) mask.push_back(bits[i / 8] >> i % 8 & 1);
   return mask;
 }
 

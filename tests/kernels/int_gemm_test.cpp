@@ -75,10 +75,20 @@ TEST_P(IntGemm, Packing) {
     Guarded<int8_t> panels(columns * padded, 0);
     Guarded<int32_t> sums(c.shape.segments() * columns, 0);
     for (int64_t panel = 0; panel < columns / kPanelOutputs; ++panel)
-      pack_panel(in.codes.data(), c.shape, panel, panels.data(), sums.data());
+      pack_panel(in.codes.data() + panel * kPanelOutputs * c.shape.depth, c.shape, panel, panels.data(), sums.data());
     ASSERT_TRUE(panels.intact() && sums.intact());
     ASSERT_EQ(panels.values(), in.panels);
     ASSERT_EQ(sums.values(), in.panel_terms);
+
+    for (int64_t panel = 0; panel < columns / kPanelOutputs; ++panel) {
+      const auto first = in.codes.begin() + panel * kPanelOutputs * c.shape.depth;
+      const std::vector<int8_t> expected(
+          first, first + std::min(kPanelOutputs, c.shape.outputs - panel * kPanelOutputs) * c.shape.depth);
+      Guarded<int8_t> codes(static_cast<int64_t>(expected.size()), 2);
+      unpack_panel(in.panels.data(), c.shape, panel, codes.data());
+      ASSERT_TRUE(codes.intact());
+      ASSERT_EQ(codes.values(), expected);
+    }
 
     Guarded<uint8_t> bytes(padded, 1), bytes_ref(padded, 1);
     Guarded<int32_t> row(c.shape.segments(), 1), row_ref(c.shape.segments(), 1);
@@ -87,6 +97,11 @@ TEST_P(IntGemm, Packing) {
     ASSERT_TRUE(same_output(bytes, bytes_ref));
     ASSERT_TRUE(row.intact());
     ASSERT_EQ(row.values(), row_ref.values());
+
+    Guarded<int8_t> restored(c.shape.depth, 1);
+    restore_row(bytes.data(), c.shape.depth, -c.shape.max_code, restored.data());
+    ASSERT_TRUE(restored.intact());
+    ASSERT_EQ(restored.values(), std::vector<int8_t>(in.codes.begin(), in.codes.begin() + c.shape.depth));
   }
 }
 

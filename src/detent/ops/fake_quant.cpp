@@ -94,7 +94,7 @@ FakeQuantResult fake_quant(const at::Tensor& x, const at::Tensor& scales, const 
     fail("[fake_quant] got {} scales, expected {} for {}", result.scales.numel(), shape.rows * groups, spec.name());
   if (wants.value) result.value = at::empty_like(x);
   if (wants.codes) result.codes = at::empty(x.sizes(), at::kChar);
-  if (wants.mask) result.mask = at::empty(x.sizes(), at::kByte);
+  if (wants.mask) result.mask = at::empty({shape.rows, kernels::mask_bytes(shape.columns)}, at::kByte);
   const float* in = x.const_data_ptr<float>();
   float* scale = result.scales.data_ptr<float>();
   float* value = wants.value ? result.value.mutable_data_ptr<float>() : nullptr;
@@ -108,7 +108,8 @@ FakeQuantResult fake_quant(const at::Tensor& x, const at::Tensor& scales, const 
       const float* row = row_quantizer.basis(in + at, scratch.data());
       if (!given && !per_tensor(spec)) row_quantizer.find_scales(row, row_scales);
       row_quantizer.quantize(row, row_scales,
-                             {value ? value + at : nullptr, codes ? codes + at : nullptr, mask ? mask + at : nullptr});
+                             {value ? value + at : nullptr, codes ? codes + at : nullptr,
+                              mask ? mask + r * kernels::mask_bytes(shape.columns) : nullptr});
     }
   });
   return result;
@@ -147,7 +148,7 @@ at::Tensor masked_backward(const at::Tensor& g, const at::Tensor& mask, const Qu
       const int64_t at = r * shape.columns;
       const float* row = in + at;
       if (spec.rotation == Rotation::kHadamard) row = row_quantizer.basis(row, out + at);
-      kernels::apply_mask(row, pass + at, shape.columns, out + at);
+      kernels::apply_mask(row, pass + r * kernels::mask_bytes(shape.columns), shape.columns, out + at);
       if (row_quantizer.rotated()) kernels::hadamard(out + at, out + at, shape.columns, row_quantizer.block());
     }
   });

@@ -23,7 +23,7 @@ struct FakeQuantWants {
 struct FakeQuantResult {
   at::Tensor value;   // float32, shape of x
   at::Tensor codes;   // int8, shape of x
-  at::Tensor mask;    // uint8, shape of x, in the quantized (rotated) basis
+  at::Tensor mask;    // uint8 [rows, mask_bytes(columns)]: one bit an element, in the quantized (rotated) basis
   at::Tensor scales;  // float32 [rows, groups] as stored; [1, 1] for tensor granularity
 };
 // `scales` undefined: found by the spec's rule. Otherwise used as given (as stored: already in the scale format).

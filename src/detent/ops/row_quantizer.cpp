@@ -1,6 +1,8 @@
 #include "detent/ops/row_quantizer.h"
 
+#include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "detent/format/two_level.h"
 #include "detent/kernels/hadamard/hadamard.h"
@@ -34,11 +36,18 @@ void RowQuantizer::find_scales(const float* row, float* scales) const {
 }
 
 void RowQuantizer::quantize(const float* row, const float* scales, const kernels::FakeQuantOut& out) const {
+  const bool whole_bytes = group_ % 8 == 0 || group_ == columns_;
+  std::vector<uint8_t> bits(out.mask && !whole_bytes ? kernels::mask_bytes(group_) : 0);
+  if (!bits.empty()) std::fill_n(out.mask, kernels::mask_bytes(columns_), uint8_t{0});
   for (int64_t g = 0; g < groups(); ++g) {
     const int64_t at = g * group_;
     const kernels::FakeQuantOut part{out.value ? out.value + at : nullptr, out.codes ? out.codes + at : nullptr,
-                                     out.mask ? out.mask + at : nullptr};
+                                     !out.mask     ? nullptr
+                                     : whole_bytes ? out.mask + at / 8
+                                                   : bits.data()};
     kernels::quantize_group(row + at, group_, scales[g], spec_.grid, surrogate_, part);
+    for (int64_t i = 0; i < group_ && !bits.empty(); ++i)  // a group that begins inside a byte
+      if (bits[i / 8] >> i % 8 & 1) out.mask[(at + i) / 8] |= static_cast<uint8_t>(1 << (at + i) % 8);
   }
   if (out.value && spec_.rotation == Rotation::kHadamard) kernels::hadamard(out.value, out.value, columns_, block_);
 }

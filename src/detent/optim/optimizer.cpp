@@ -134,6 +134,7 @@ void Optimizer::step_parameter(OptimizedParameter& parameter, const RowStep& row
   const float strength = static_cast<float>(std::min(1.0, lr * pull.decoupled));
   if (coupled || in_cache) target->prepare(parameter.value);
   float* w = parameter.value.data_ptr<float>();
+  parameter.value.unsafeGetTensorImpl()->bump_version();  // whoever kept something made from it sees that it changed
   const float* g = gradient.const_data_ptr<float>();
   ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
     std::vector<float> buffer(target ? 2 * shape.columns : 0);

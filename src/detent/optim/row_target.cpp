@@ -12,6 +12,7 @@ namespace detent {
 void pull_towards(const at::Tensor& w, RowTarget& target, double strength) {
   const ops::Rows shape = ops::rows_of(w);
   float* data = w.data_ptr<float>();
+  w.unsafeGetTensorImpl()->bump_version();
   target.prepare(w);
   ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
     std::vector<float> buffer(2 * shape.columns);

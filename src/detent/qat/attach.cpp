@@ -14,7 +14,7 @@ namespace {
 const std::string kWeights = "quant.weights", kActivations = "quant.activations";  // keys, for messages
 
 // Puts the layer's quantizers (or the stored value) on the slot's hook.
-void hang(const QuantizedLayer& layer, Storage storage) {
+void hang(const QuantizedLayer& layer, Storage storage, const std::shared_ptr<InputCache>& inputs) {
   const nn::Slot& slot = layer.slot;
   if (!layer.weight && !layer.input) {
     if (storage == Storage::kF32) return;
@@ -32,6 +32,7 @@ void hang(const QuantizedLayer& layer, Storage storage) {
   rule->weight = layer.weight;
   rule->input = layer.input;
   rule->storage = storage;
+  rule->inputs = inputs;
   rule->rotate_input = layer.weight && layer.weight->spec().rotation == Rotation::kHadamardHalf && !layer.input;
   *slot.linear_rule = rule;
 }
@@ -93,7 +94,8 @@ ScaleRule start_rule(const TensorQuantOptions& options, const SurrogateMethod& m
 }
 
 // id: the next quantizer's; each has its own noise.
-QuantizedLayer attach_layer(const nn::Slot& slot, const LayerQuant& quant, QuantizedModel& model, uint32_t& id) {
+QuantizedLayer attach_layer(const nn::Slot& slot, const LayerQuant& quant, QuantizedModel& model, uint32_t& id,
+                            const std::shared_ptr<InputCache>& inputs) {
   QuantizedLayer layer{slot, nullptr, nullptr};
   std::optional<QuantSpec> weight, input;
   if (quant.weight) weight = to_spec(*quant.weight, kWeights);
@@ -115,7 +117,7 @@ QuantizedLayer attach_layer(const nn::Slot& slot, const LayerQuant& quant, Quant
     }
   }
   if (weight || input) model.record.layers[slot.name] = {weight, input};
-  hang(layer, model.record.unquantized);
+  hang(layer, model.record.unquantized, inputs);
   return layer;
 }
 
@@ -140,10 +142,11 @@ QuantizedModel attach(const QuantOptions& options, const std::vector<nn::Slot>& 
     if (slot.role != nn::Role::kVector) names.push_back(slot.name);
   check_matches(options, names);
   uint32_t id = 0;
+  const auto inputs = std::make_shared<InputCache>();
   for (const nn::Slot& slot : slots) {
     const LayerQuant quant = slot.role == nn::Role::kVector ? LayerQuant{} : layer_quant(options, slot.name);
     try {
-      model.layers.push_back(attach_layer(slot, quant, model, id));
+      model.layers.push_back(attach_layer(slot, quant, model, id, inputs));
     } catch (const KeyError& error) {
       if (!quant.entry) throw;
       fail("{}: quant.layers: {}", quant.entry->where(), error.what());
@@ -167,6 +170,7 @@ QuantizedModel attach(const QuantizationRecord& record, const std::map<std::stri
     quantizer->remember_signs();
     return quantizer;
   };
+  const auto inputs = std::make_shared<InputCache>();
   for (const nn::Slot& slot : slots) {
     QuantizedLayer layer{slot, nullptr, nullptr};
     const auto found = record.layers.find(slot.name);
@@ -174,7 +178,7 @@ QuantizedModel attach(const QuantizationRecord& record, const std::map<std::stri
       layer.weight = make(slot.name, found->second.weight, slot.name + ".scale");
       layer.input = make(slot.name + " (input)", found->second.input, slot.name + ".input_scale");
     }
-    hang(layer, record.unquantized);
+    hang(layer, record.unquantized, inputs);
     model.layers.push_back(std::move(layer));
   }
   return model;

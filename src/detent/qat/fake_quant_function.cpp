@@ -16,26 +16,35 @@ at::Tensor rotate(const at::Tensor& x) {
                             [](const at::Tensor& g) { return std::vector<at::Tensor>{ops::hadamard(g.contiguous())}; });
 }
 
-at::Tensor fake_quant_by_rule(const at::Tensor& x, const QuantSpec& spec, const kernels::Surrogate& surrogate) {
-  const bool masks = std::isfinite(surrogate.u_hi);
-  const auto result = ops::fake_quant(x.detach().contiguous(), {}, spec, surrogate, {.value = true, .mask = masks});
-  return ops::with_backward(result.value, {x}, [spec, mask = result.mask](const at::Tensor& g) {
+ops::Backward rule_backward(const QuantSpec& spec, const at::Tensor& mask) {
+  return [=](const at::Tensor& g) {
     if (mask.defined()) return std::vector<at::Tensor>{ops::masked_backward(g, mask, spec)};
     const bool rotated = spec.rotation == Rotation::kHadamardHalf;  // the value left the quantizer rotated
     return std::vector<at::Tensor>{rotated ? ops::hadamard(g.contiguous()) : g};
-  });
+  };
+}
+
+ops::Backward learned_backward(const at::Tensor& x, const at::Tensor& scales, const QuantSpec& spec,
+                               const kernels::Surrogate& surrogate, double factor) {
+  // d(scale)/d(parameter) = 1 / learned_unit; rounding to the scale format passes straight through.
+  const double slope = factor / spec.learned_unit;
+  return [=](const at::Tensor& g) {
+    const ops::LearnedGradient gradient = ops::learned_backward(x, g, scales, spec, surrogate);
+    return std::vector<at::Tensor>{gradient.dx, gradient.dscale.mul(slope)};
+  };
+}
+
+at::Tensor fake_quant_by_rule(const at::Tensor& x, const QuantSpec& spec, const kernels::Surrogate& surrogate) {
+  const bool masks = std::isfinite(surrogate.u_hi);
+  const auto result = ops::fake_quant(x.detach().contiguous(), {}, spec, surrogate, {.value = true, .mask = masks});
+  return ops::with_backward(result.value, {x}, rule_backward(spec, result.mask));
 }
 
 at::Tensor fake_quant_learned(const at::Tensor& x, const at::Tensor& parameter, const QuantSpec& spec,
                               const kernels::Surrogate& surrogate, double factor) {
   const at::Tensor input = x.detach().contiguous(), scales = ops::learned_scales(parameter.detach(), spec);
   const at::Tensor value = ops::fake_quant(input, scales, spec, surrogate, {}).value;
-  // d(scale)/d(parameter) = 1 / learned_unit; rounding to the scale format passes straight through.
-  const double slope = factor / spec.learned_unit;
-  return ops::with_backward(value, {x, parameter}, [=](const at::Tensor& g) {
-    const ops::LearnedGradient gradient = ops::learned_backward(input, g, scales, spec, surrogate);
-    return std::vector<at::Tensor>{gradient.dx, gradient.dscale.mul(slope)};
-  });
+  return ops::with_backward(value, {x, parameter}, learned_backward(input, scales, spec, surrogate, factor));
 }
 
 at::Tensor alpha_blend(const at::Tensor& x, const at::Tensor& parameter, const QuantSpec& spec,

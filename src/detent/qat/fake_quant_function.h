@@ -4,9 +4,16 @@
 
 #include "detent/format/spec.h"
 #include "detent/kernels/fake_quant/fake_quant.h"
+#include "detent/ops/with_backward.h"
 #include "detent/quant/storage.h"
 
 namespace detent {
+
+// The gradients alone, from what the forward kept. mask: bits, or undefined where the gradient passes everywhere.
+ops::Backward rule_backward(const QuantSpec& spec, const at::Tensor& mask);
+// Of x and of the raw parameter; scales as stored.
+ops::Backward learned_backward(const at::Tensor& x, const at::Tensor& scales, const QuantSpec& spec,
+                               const kernels::Surrogate& surrogate, double factor);
 
 // Scales by rule; gradient of x through the mask (in the quantized basis when rotated).
 at::Tensor fake_quant_by_rule(const at::Tensor& x, const QuantSpec& spec, const kernels::Surrogate& surrogate);

@@ -53,32 +53,81 @@ at::Tensor TensorQuantizer::plain_value(const at::Tensor& x) const {
   return quantized_value(x.contiguous(), spec_, learned_);
 }
 
+at::Tensor TensorQuantizer::stored_scales() const {
+  return has_learned() ? ops::learned_scales(learned_.detach(), spec_) : at::Tensor();
+}
+
+kernels::Surrogate TensorQuantizer::surrogate() const {
+  return phase_->training ? method_->surrogate(spec_) : ops::pass_through();
+}
+
+ops::Backward TensorQuantizer::backward(const at::Tensor& latent, const at::Tensor& scales,
+                                        const at::Tensor& mask) const {
+  if (!has_learned()) return rule_backward(spec_, mask);
+  return learned_backward(latent.contiguous(), scales, spec_, method_->surrogate(spec_),
+                          method_->scale_gradient_factor(latent.numel(), spec_.grid));
+}
+
 at::Tensor TensorQuantizer::surrogate_value(const at::Tensor& x, const at::Tensor& learned) {
   const kernels::Surrogate surrogate = method_->surrogate(spec_);
   if (!has_learned()) return fake_quant_by_rule(x, spec_, surrogate);
   return fake_quant_learned(x, learned, spec_, surrogate, method_->scale_gradient_factor(x.numel(), spec_.grid));
 }
 
+TensorQuantizer::Noisy TensorQuantizer::with_noise(const at::Tensor& w) const {
+  Noisy result{w, learned_};
+  if (!phase_->training || phase_->noise <= 0) return result;
+  result.weight = noisy(w, phase_->noise, {phase_->seed, kNoiseStream + id_, phase_->forward});
+  if (learned_.defined() && phase_->noise_scales)
+    result.learned = noisy(learned_, phase_->noise, {phase_->seed, kScaleNoiseStream + id_, phase_->forward});
+  return result;
+}
+
+TensorQuantizer::Made TensorQuantizer::made_from(const at::Tensor& w) const {
+  const bool noisy = phase_->training && phase_->noise > 0;
+  return {w.unsafeGetTensorImpl(),
+          learned_.defined() ? learned_.unsafeGetTensorImpl() : nullptr,
+          w._version(),
+          learned_.defined() ? learned_._version() : 0,
+          noisy ? phase_->forward : 0,
+          phase_->training};
+}
+
+std::shared_ptr<const WeightCodes> TensorQuantizer::weight_codes(const ops::CodePair& pair, const at::Tensor& w) {
+  const Made now = made_from(w);
+  if (codes_ && made_ == now) return codes_;
+  const at::NoGradGuard guard;
+  codes_.reset();  // before the new ones are made: a training step holds one set at a time
+  const auto [x, learned] = with_noise(w);
+  WeightCodes codes;
+  if (has_learned()) {
+    codes.latent = x.detach().contiguous();
+    codes.scales = ops::learned_scales(learned.detach(), spec_);
+  }
+  codes.coded = ops::code_weight(pair, x.detach().contiguous(), codes.scales, surrogate());
+  made_ = now;
+  codes_ = std::make_shared<const WeightCodes>(std::move(codes));
+  return codes_;
+}
+
 at::Tensor TensorQuantizer::weight_value(const at::Tensor& w) {
   if (!phase_->training) return plain_value(w);
-  at::Tensor x = w, learned = learned_;
-  if (phase_->noise > 0) {
-    x = noisy(x, phase_->noise, {phase_->seed, kNoiseStream + id_, phase_->forward});
-    if (learned.defined() && phase_->noise_scales)
-      learned = noisy(learned, phase_->noise, {phase_->seed, kScaleNoiseStream + id_, phase_->forward});
-  }
+  const auto [x, learned] = with_noise(w);
   if (!phase_->blending) return surrogate_value(x, learned);
   return alpha_blend(x, learned, spec_, method_->surrogate(spec_), phase_->blend,
                      method_->scale_gradient_factor(x.numel(), spec_.grid));
 }
 
+void TensorQuantizer::start_from(const at::Tensor& x) {
+  if (!has_learned() || signs_.defined()) return;
+  if (learned_.item<float>() == 0)
+    start_learned(x.detach(), initial_rule);
+  else
+    remember_signs();
+}
+
 at::Tensor TensorQuantizer::input_value(const at::Tensor& x) {
-  if (has_learned() && !signs_.defined()) {  // the first batch decides where a learned activation scale starts
-    if (learned_.item<float>() == 0)
-      start_learned(x.detach(), initial_rule);
-    else
-      remember_signs();
-  }
+  start_from(x);
   return phase_->training ? surrogate_value(x, learned_) : plain_value(x);
 }
 
@@ -124,7 +173,17 @@ std::unique_ptr<RowTarget> make_quantized_target(std::shared_ptr<TensorQuantizer
   return std::make_unique<QuantizedTarget>(std::move(quantizer));
 }
 
+// Under alpha-blending a weight is a mixture, which has no codes.
+std::optional<ops::CodePair> QuantizedLinear::code_pair(int64_t depth) const {
+  if (!weight || !input || !inputs || !weight->multiplies_codes()) return std::nullopt;
+  return ops::code_pair(input->spec(), weight->spec(), depth);
+}
+
 at::Tensor QuantizedLinear::apply(const at::Tensor& x, const at::Tensor& w) {
+  if (const auto pair = code_pair(w.size(1))) {
+    input->start_from(x);
+    return coded_linear(*pair, *input, *weight, *inputs, x, w);
+  }
   const at::Tensor q = weight ? weight->weight_value(w) : straight_through_store(w, storage);
   if (input) return at::linear(input->input_value(x), q);
   return at::linear(rotate_input ? rotate(x) : x, q);

@@ -2,11 +2,15 @@
 // dequantize(quantize(x)), the gradient is the surrogate's.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "detent/base/philox.h"
 #include "detent/nn/rule.h"
+#include "detent/ops/coded.h"
+#include "detent/ops/with_backward.h"
 #include "detent/optim/row_target.h"
+#include "detent/qat/coded_linear.h"
 #include "detent/qat/method.h"
 #include "detent/quant/storage.h"
 
@@ -21,6 +25,13 @@ struct Phase {
   bool noise_scales = true;
   bool blending = false;  // alpha-blending replaces the surrogate
   double blend = 0;
+  bool integers = true;  // multiply codes where both operands have them; false: their values, as tests compare
+};
+
+// A weight in codes, and what its backward pass needs beside them.
+struct WeightCodes {
+  ops::CodedWeight coded;
+  at::Tensor latent, scales;  // learned scales only: the weight that was quantized (with its noise), scales as stored
 };
 
 // One quantized tensor: its spec, its surrogate and its learned scale, if it has one.
@@ -42,11 +53,26 @@ class TensorQuantizer {
   void keep_learned_positive();
   void remember_signs();
 
+  // As the next three use them: learned scales as stored (undefined when found by rule), where gradients pass (in
+  // evaluation: everywhere), and the gradients of a forward that kept these. latent: what was quantized; learned only.
+  at::Tensor stored_scales() const;
+  kernels::Surrogate surrogate() const;
+  ops::Backward backward(const at::Tensor& latent, const at::Tensor& scales, const at::Tensor& mask) const;
+  bool training() const { return phase_->training; }
+  bool multiplies_codes() const { return phase_->integers && !(phase_->training && phase_->blending); }
+  void start_from(const at::Tensor& x);  // a learned activation scale starts at the first batch it sees
+
+  // A weight's codes; kept until the weight, its scale or its noise changes.
+  std::shared_ptr<const WeightCodes> weight_codes(const ops::CodePair& pair, const at::Tensor& w);
   at::Tensor weight_value(const at::Tensor& w);       // noise, blending, surrogate as the phase says
   at::Tensor input_value(const at::Tensor& x);        // surrogate only
   at::Tensor plain_value(const at::Tensor& x) const;  // dequantize(quantize(x)), no gradient
 
  private:
+  struct Noisy {
+    at::Tensor weight, learned;
+  };
+  Noisy with_noise(const at::Tensor& w) const;
   at::Tensor surrogate_value(const at::Tensor& x, const at::Tensor& learned);
   std::string name_;
   QuantSpec spec_;
@@ -54,6 +80,17 @@ class TensorQuantizer {
   std::shared_ptr<const Phase> phase_;
   uint32_t id_;
   at::Tensor learned_, signs_;
+  // What the kept codes were made from.
+  struct Made {
+    const void *weight, *learned;
+    int64_t weight_version, learned_version;
+    uint32_t forward;
+    bool training;
+    bool operator==(const Made&) const = default;
+  };
+  Made made_from(const at::Tensor& w) const;
+  Made made_{};
+  std::shared_ptr<const WeightCodes> codes_;
 };
 
 // Pulls a weight towards its quantized value, in the weight's own basis.
@@ -66,7 +103,11 @@ class QuantizedLinear : public nn::LinearRule {
   std::shared_ptr<TensorQuantizer> weight, input;
   Storage storage = Storage::kF32;  // of a weight that is not quantized
   bool rotate_input = false;
+  std::shared_ptr<InputCache> inputs;  // shared by the layers of a model
   at::Tensor apply(const at::Tensor& x, const at::Tensor& w) override;
+
+ private:
+  std::optional<ops::CodePair> code_pair(int64_t depth) const;
 };
 
 class QuantizedValue : public nn::ValueRule {

@@ -16,14 +16,16 @@ struct Surrogate {
   // Learned scales: d(value)/d(scale) = level - residual * u inside the interval, level_lo / level_hi outside.
   float level_lo = 0, level_hi = 0;  // in units of the scale
   float residual = 1;                // 0 for the 1-bit rule, whose slope is sign(x) everywhere
+  bool operator==(const Surrogate&) const = default;
 };
 
 // Any output may be null.
 struct FakeQuantOut {
   float* value = nullptr;  // d * level
   int8_t* codes = nullptr;
-  uint8_t* mask = nullptr;  // 1 where the gradient passes
+  uint8_t* mask = nullptr;  // one bit an element, the lowest first: 1 where the gradient passes; mask_bytes(n) bytes
 };
+inline int64_t mask_bytes(int64_t n) { return (n + 7) / 8; }  // bits beyond the last element are 0
 
 // Statistics of x[0..n). Of a group that is not finite only that is said: the other fields are zero.
 GroupStats group_stats(const float* x, int64_t n);
@@ -42,7 +44,7 @@ void dequantize_group(const int8_t* codes, int64_t n, float scale, const Grid& g
 double learned_backward_group(const float* x, const float* g, int64_t n, float scale, const Grid& grid,
                               const Surrogate& surrogate, float* dx);
 
-// dx = mask ? g : 0. A masked NaN gradient gives 0. In place allowed.
+// dx = mask bit ? g : 0. A masked NaN gradient gives 0. In place allowed.
 void apply_mask(const float* g, const uint8_t* mask, int64_t n, float* dx);
 
 namespace reference {  // the definition: plain loops, no intrinsics

@@ -53,13 +53,14 @@ GroupStats group_stats(const float* x, int64_t n) {
 
 void quantize_group(const float* x, int64_t n, float scale, const Grid& grid, const Surrogate& surrogate,
                     const FakeQuantOut& out) {
+  if (out.mask) std::fill_n(out.mask, mask_bytes(n), uint8_t{0});
   for (int64_t i = 0; i < n; ++i) {
     const float u = in_units(x[i], scale);
     const bool valid = !std::isnan(u);
     const int code = valid ? static_cast<int>(nearest_code(u, grid)) : 0;
     if (out.value) out.value[i] = valid ? scale * grid.level(code) : std::numeric_limits<float>::quiet_NaN();
     if (out.codes) out.codes[i] = static_cast<int8_t>(code);
-    if (out.mask) out.mask[i] = inside(u, surrogate);
+    if (out.mask && inside(u, surrogate)) out.mask[i / 8] |= static_cast<uint8_t>(1 << i % 8);
   }
 }
 
@@ -83,7 +84,7 @@ double learned_backward_group(const float* x, const float* g, int64_t n, float s
 }
 
 void apply_mask(const float* g, const uint8_t* mask, int64_t n, float* dx) {
-  for (int64_t i = 0; i < n; ++i) dx[i] = mask[i] ? g[i] : 0.0f;
+  for (int64_t i = 0; i < n; ++i) dx[i] = mask[i / 8] >> i % 8 & 1 ? g[i] : 0.0f;
 }
 
 }  // namespace detent::kernels::reference

@@ -25,7 +25,6 @@ using IntTag = hn::RebindToSigned<FloatTag>;
 using IntVec = hn::Vec<IntTag>;
 using FloatMask = hn::Mask<FloatTag>;
 using CodeTag = hn::Rebind<int8_t, FloatTag>;
-using ByteTag = hn::Rebind<uint8_t, FloatTag>;
 constexpr FloatTag kF;
 
 struct StatsLoop {
@@ -126,38 +125,52 @@ HWY_INLINE FloatMask inside(FloatVec u, const Surrogate& surrogate) {
   return hn::And(hn::Ge(u, hn::Set(kF, surrogate.u_lo)), hn::Le(u, hn::Set(kF, surrogate.u_hi)));
 }
 
+constexpr int kStep = kFloats < 8 ? 8 : kFloats;  // elements that fill whole bytes of mask bits
+
+// Returns the mask bits of its kFloats elements.
 template <Rounding kRounding>
-HWY_INLINE void quantize_vector(const float* x, const GridVectors& grid, const Surrogate& surrogate,
-                                const FakeQuantOut out, int64_t i) {
+HWY_INLINE unsigned quantize_vector(const float* x, const GridVectors& grid, const Surrogate& surrogate,
+                                    const FakeQuantOut out, int64_t i) {
   const FloatVec u = hn::Div(hn::LoadU(kF, x + i), grid.scale);
   const FloatMask valid = hn::Eq(u, u);
   const FloatVec code = hn::IfThenElseZero(valid, grid.nearest_code<kRounding>(u));
-  if (out.mask) {
-    const IntVec one = hn::Set(IntTag(), 1);
-    const IntVec passes = hn::IfThenElseZero(hn::RebindMask(IntTag(), inside(u, surrogate)), one);
-    hn::StoreU(hn::DemoteTo(ByteTag(), passes), ByteTag(), out.mask + i);
-  }
   if (out.codes) hn::StoreU(hn::DemoteTo(CodeTag(), hn::ConvertTo(IntTag(), code)), CodeTag(), out.codes + i);
   if (out.value) {
     const FloatVec nan = hn::Set(kF, std::numeric_limits<float>::quiet_NaN());
     hn::StoreU(hn::IfThenElse(valid, hn::Mul(grid.scale, grid.level<kRounding>(code)), nan), kF, out.value + i);
   }
+  uint8_t bits[8] = {};
+  if (out.mask) hn::StoreMaskBits(kF, inside(u, surrogate), bits);
+  return bits[0] | static_cast<unsigned>(bits[1]) << 8;
+}
+
+template <Rounding kRounding>
+HWY_INLINE void quantize_step(const float* x, const GridVectors& grid, const Surrogate& surrogate,
+                              const FakeQuantOut out, int64_t i) {
+  unsigned bits = 0;
+  for (int j = 0; j < kStep; j += kFloats) bits |= quantize_vector<kRounding>(x, grid, surrogate, out, i + j) << j;
+  if (!out.mask) return;
+  out.mask[i / 8] = static_cast<uint8_t>(bits);
+  if (kStep > 8) out.mask[i / 8 + 1] = static_cast<uint8_t>(bits >> 8);
 }
 
 template <Rounding kRounding>
 HWY_INLINE void quantize_loop(const float* x, int64_t n, const GridVectors& grid, const Surrogate& surrogate,
                               const FakeQuantOut& out) {
   int64_t i = 0;
-  for (; i + kFloats <= n; i += kFloats) quantize_vector<kRounding>(x, grid, surrogate, out, i);
+  for (; i + kStep <= n; i += kStep) quantize_step<kRounding>(x, grid, surrogate, out, i);
   if (i == n) return;
   const size_t rest = static_cast<size_t>(n - i);
   PaddedLanes padded(x + i, n - i);
-  int8_t codes[kFloats];
-  uint8_t mask[kFloats];
-  quantize_vector<kRounding>(padded.values, grid, surrogate, {padded.values, codes, mask}, 0);
+  int8_t codes[kStep];
+  uint8_t mask[kStep / 8];
+  quantize_step<kRounding>(padded.values, grid, surrogate, {padded.values, codes, mask}, 0);
   if (out.value) std::memcpy(out.value + i, padded.values, rest * sizeof(float));
   if (out.codes) std::memcpy(out.codes + i, codes, rest);
-  if (out.mask) std::memcpy(out.mask + i, mask, rest);
+  if (!out.mask) return;
+  const unsigned used = (mask[0] | static_cast<unsigned>(mask[kStep / 8 - 1]) << (kStep - 8)) & ((1u << rest) - 1);
+  for (size_t k = 0; k < (rest + 7) / 8; ++k)
+    out.mask[i / 8 + static_cast<int64_t>(k)] = static_cast<uint8_t>(used >> 8 * k);
 }
 
 void quantize_group(const float* x, int64_t n, float scale, const Grid& grid, const Surrogate& surrogate,
@@ -244,12 +257,14 @@ double learned_backward_group(const float* x, const float* g, int64_t n, float s
 
 void apply_mask(const float* g, const uint8_t* mask, int64_t n, float* dx) {
   int64_t i = 0;
-  for (; i + kFloats <= n; i += kFloats) {
-    const IntVec passes = hn::PromoteTo(IntTag(), hn::LoadU(ByteTag(), mask + i));
-    const FloatMask keep = hn::RebindMask(kF, hn::Ne(passes, hn::Zero(IntTag())));
-    hn::StoreU(hn::IfThenElseZero(keep, hn::LoadU(kF, g + i)), kF, dx + i);
+  for (; i + kStep <= n; i += kStep) {
+    const unsigned bits = mask[i / 8] | (kStep > 8 ? static_cast<unsigned>(mask[i / 8 + 1]) << 8 : 0u);
+    for (int j = 0; j < kStep; j += kFloats) {
+      const uint8_t part[8] = {static_cast<uint8_t>(bits >> j), static_cast<uint8_t>(bits >> j >> 8)};
+      hn::StoreU(hn::IfThenElseZero(hn::LoadMaskBits(kF, part), hn::LoadU(kF, g + i + j)), kF, dx + i + j);
+    }
   }
-  if (i < n) reference::apply_mask(g + i, mask + i, n - i, dx + i);
+  if (i < n) reference::apply_mask(g + i, mask + i / 8, n - i, dx + i);
 }
 
 #endif

@@ -61,7 +61,8 @@ struct IntGemmInput {
     panels.resize(static_cast<size_t>(columns * padded));
     panel_terms.resize(static_cast<size_t>(segments * columns));
     for (int64_t panel = 0; panel < columns / kPanelOutputs; ++panel)
-      reference::pack_panel(codes.data(), s, panel, panels.data(), panel_terms.data());
+      reference::pack_panel(codes.data() + panel * kPanelOutputs * s.depth, s, panel, panels.data(),
+                            panel_terms.data());
     row_terms.resize(static_cast<size_t>(c.rows * segments));
     for (size_t i = 0; i < row_terms.size(); ++i) row_terms[i] = static_cast<int32_t>(i * 7 % 1001) - 500;
     row_scales = gaussian_values(c.rows * segments, 3);

@@ -51,11 +51,15 @@ struct IntGemmPart {
 void int_gemm(const IntRows& rows, const IntPanels& panels, const IntGemmShape& shape, const IntGemmPart& part,
               float* out);
 
-// Codes [outputs, depth] into panels (padding: zero), one panel at a time. sums: [segments, padded_outputs], the sum of
-// the codes of each segment; padding zero.
+// The codes of one panel's outputs [up to 16, depth] into their place in the panels; what they do not fill is zero.
+// sums [segments, padded_outputs]: the sum of the codes of each segment, for the outputs of this panel.
 void pack_panel(const int8_t* codes, const IntGemmShape& shape, int64_t panel, int8_t* panels, int32_t* sums);
 // One row: bytes = code - lo, padded with zeros to padded_depth; sums [segments] of those bytes.
 void offset_row(const int8_t* codes, const IntGemmShape& shape, int lo, uint8_t* bytes, int32_t* sums);
+
+// The way back: a panel's codes [outputs of the panel, depth], and code = byte + lo.
+void unpack_panel(const int8_t* panels, const IntGemmShape& shape, int64_t panel, int8_t* codes);
+void restore_row(const uint8_t* bytes, int64_t n, int lo, int8_t* codes);
 
 // What runs int_gemm here: "AMX", "VNNI", or the name of the instruction set.
 std::string int_gemm_unit();
@@ -65,6 +69,8 @@ void int_gemm(const IntRows& rows, const IntPanels& panels, const IntGemmShape& 
               float* out);
 void pack_panel(const int8_t* codes, const IntGemmShape& shape, int64_t panel, int8_t* panels, int32_t* sums);
 void offset_row(const int8_t* codes, const IntGemmShape& shape, int lo, uint8_t* bytes, int32_t* sums);
+void unpack_panel(const int8_t* panels, const IntGemmShape& shape, int64_t panel, int8_t* codes);
+void restore_row(const uint8_t* bytes, int64_t n, int lo, int8_t* codes);
 }  // namespace reference
 
 }  // namespace detent::kernels

@@ -51,11 +51,22 @@ void pack_panel(const int8_t* codes, const IntGemmShape& shape, int64_t panel, i
     for (int64_t s = 0; s < shape.segments(); ++s) sums[s * columns + output] = 0;
     if (output >= shape.outputs) continue;
     for (int64_t k = 0; k < shape.depth; ++k) {
-      const int8_t code = codes[output * shape.depth + k];
+      const int8_t code = codes[o * shape.depth + k];
       bytes[(k / kPanelDepth * kPanelOutputs + o) * kPanelDepth + k % kPanelDepth] = code;
       sums[k / shape.segment * columns + output] += code;
     }
   }
+}
+
+void unpack_panel(const int8_t* panels, const IntGemmShape& shape, int64_t panel, int8_t* codes) {
+  const int8_t* bytes = panels + panel * kPanelOutputs * padded_depth(shape.depth);
+  for (int64_t o = 0; o < std::min(kPanelOutputs, shape.outputs - panel * kPanelOutputs); ++o)
+    for (int64_t k = 0; k < shape.depth; ++k)
+      codes[o * shape.depth + k] = bytes[(k / kPanelDepth * kPanelOutputs + o) * kPanelDepth + k % kPanelDepth];
+}
+
+void restore_row(const uint8_t* bytes, int64_t n, int lo, int8_t* codes) {
+  for (int64_t k = 0; k < n; ++k) codes[k] = static_cast<int8_t>(bytes[k] + lo);
 }
 
 void offset_row(const int8_t* codes, const IntGemmShape& shape, int lo, uint8_t* bytes, int32_t* sums) {

@@ -64,18 +64,30 @@ void pack_panel(const int8_t* codes, const IntGemmShape& shape, int64_t panel, i
   if (first + kPanelOutputs > shape.outputs || whole != shape.depth)
     return reference::pack_panel(codes, shape, panel, panels, sums);
   int8_t* bytes = panels + first * padded;
-  const int8_t* rows = codes + first * shape.depth;
   for (int64_t k = 0; k < whole; k += kPanelDepth)
     for (int64_t o = 0; o < kPanelOutputs; ++o)
-      std::memcpy(bytes + (k * kPanelOutputs + o * kPanelDepth), rows + o * shape.depth + k, kPanelDepth);
+      std::memcpy(bytes + (k * kPanelOutputs + o * kPanelDepth), codes + o * shape.depth + k, kPanelDepth);
   std::memset(bytes + whole * kPanelOutputs, 0, static_cast<size_t>((padded - whole) * kPanelOutputs));
   for (int64_t o = 0; o < kPanelOutputs; ++o)
     for (int64_t s = 0; s < shape.segments(); ++s) {
-      const int8_t* __restrict segment = rows + o * shape.depth + s * shape.segment;
+      const int8_t* __restrict segment = codes + o * shape.depth + s * shape.segment;
       int32_t sum = 0;
       for (int64_t k = 0; k < shape.segment; ++k) sum += segment[k];
       sums[s * columns + first + o] = sum;
     }
+}
+
+void unpack_panel(const int8_t* panels, const IntGemmShape& shape, int64_t panel, int8_t* codes) {
+  if ((panel + 1) * kPanelOutputs > shape.outputs || shape.depth % kPanelDepth != 0)
+    return reference::unpack_panel(panels, shape, panel, codes);
+  const int8_t* bytes = panels + panel * kPanelOutputs * padded_depth(shape.depth);
+  for (int64_t k = 0; k < shape.depth; k += kPanelDepth)
+    for (int64_t o = 0; o < kPanelOutputs; ++o)
+      std::memcpy(codes + o * shape.depth + k, bytes + (k * kPanelOutputs + o * kPanelDepth), kPanelDepth);
+}
+
+void restore_row(const uint8_t* __restrict bytes, int64_t n, int lo, int8_t* __restrict codes) {
+  for (int64_t k = 0; k < n; ++k) codes[k] = static_cast<int8_t>(bytes[k] + lo);
 }
 
 void offset_row(const int8_t* codes, const IntGemmShape& shape, int lo, uint8_t* bytes, int32_t* sums) {
@@ -96,6 +108,8 @@ void offset_row(const int8_t* codes, const IntGemmShape& shape, int lo, uint8_t*
 using reference::int_gemm;
 using reference::offset_row;
 using reference::pack_panel;
+using reference::restore_row;
+using reference::unpack_panel;
 #endif
 
 }  // namespace detent::kernels::HWY_NAMESPACE
@@ -108,6 +122,8 @@ namespace detent::kernels {
 HWY_EXPORT(int_gemm);
 HWY_EXPORT(pack_panel);
 HWY_EXPORT(offset_row);
+HWY_EXPORT(unpack_panel);
+HWY_EXPORT(restore_row);
 
 void int_gemm(const IntRows& rows, const IntPanels& panels, const IntGemmShape& shape, const IntGemmPart& part,
               float* out) {
@@ -120,6 +136,14 @@ void pack_panel(const int8_t* codes, const IntGemmShape& shape, int64_t panel, i
 
 void offset_row(const int8_t* codes, const IntGemmShape& shape, int lo, uint8_t* bytes, int32_t* sums) {
   HWY_DYNAMIC_DISPATCH(offset_row)(codes, shape, lo, bytes, sums);
+}
+
+void unpack_panel(const int8_t* panels, const IntGemmShape& shape, int64_t panel, int8_t* codes) {
+  HWY_DYNAMIC_DISPATCH(unpack_panel)(panels, shape, panel, codes);
+}
+
+void restore_row(const uint8_t* bytes, int64_t n, int lo, int8_t* codes) {
+  HWY_DYNAMIC_DISPATCH(restore_row)(bytes, n, lo, codes);
 }
 
 std::string int_gemm_unit() {
