@@ -58,6 +58,31 @@ void check_quantize(const std::vector<float>& x, int offset, float scale, const 
   ASSERT_TRUE(same_output(decoded, decoded_ref));
 }
 
+// Neighbouring groups in one call, scales by every rule.
+void check_groups(const std::vector<float>& x, int offset, int64_t group, const Grid& grid,
+                  const Surrogate& surrogate) {
+  const int64_t n = static_cast<int64_t>(x.size());
+  const Guarded<float> in(x, offset);
+  for (const ScaleRule rule :
+       {ScaleRule::kAbsmax, ScaleRule::kAbsmaxFull, ScaleRule::kAbsmaxSigned, ScaleRule::kRms, ScaleRule::kMean}) {
+    if (!rule_fits(grid, rule)) continue;
+    SCOPED_TRACE(scale_rule_name(rule));
+    Guarded<float> scales(n / group, offset), scales_ref(n / group, offset);
+    group_scales(in.data(), n, group, grid, rule, scales.data());
+    reference::group_scales(in.data(), n, group, grid, rule, scales_ref.data());
+    ASSERT_TRUE(same_output(scales, scales_ref));
+    Guarded<float> value(n, offset), value_ref(n, offset);
+    Guarded<int8_t> codes(n, offset), codes_ref(n, offset);
+    Guarded<uint8_t> mask(mask_bytes(n), offset), mask_ref(mask_bytes(n), offset);
+    quantize_groups(in.data(), n, group, scales.data(), grid, surrogate, {value.data(), codes.data(), mask.data()});
+    reference::quantize_groups(in.data(), n, group, scales.data(), grid, surrogate,
+                               {value_ref.data(), codes_ref.data(), mask_ref.data()});
+    ASSERT_TRUE(same_output(value, value_ref));
+    ASSERT_TRUE(same_output(codes, codes_ref));
+    ASSERT_TRUE(same_output(mask, mask_ref));
+  }
+}
+
 void check_learned_backward(const std::vector<float>& x, const std::vector<float>& g, int offset, float scale,
                             const Grid& grid, const Surrogate& surrogate) {
   const int64_t n = static_cast<int64_t>(x.size());
@@ -107,6 +132,17 @@ TEST_P(FakeQuant, EveryGridAndScale) {
           check_all(input.x, 1, scale, grid);
           if (HasFatalFailure()) return;
         }
+}
+
+TEST_P(FakeQuant, NeighbouringGroups) {
+  for (const Grid& grid : all_grids())
+    for (const auto& [group, groups] :
+         {std::pair{8, 3}, {16, 5}, {24, 3}, {32, 9}, {40, 3}, {128, 2}, {1, 1}, {100, 1}})
+      for (const FakeQuantInput& input : fake_quant_inputs(group * groups, grid, 0.37f)) {
+        SCOPED_TRACE(describe(grid, 0.37f, input.name, group));
+        check_groups(input.x, groups, group, grid, surrogate_cases(grid)[3].surrogate);
+        if (HasFatalFailure()) return;
+      }
 }
 
 TEST_P(FakeQuant, OneNonFiniteElementAnywhere) {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "detent/base/error.h"
+#include "detent/format/absmax.h"
 #include "detent/format/half.h"
 #include "detent/format/two_level.h"
 
@@ -79,12 +80,12 @@ float scale_from_stats(const GroupStats& stats, double n, const Grid& grid, Scal
   if (!stats.finite) return std::numeric_limits<float>::quiet_NaN();
   switch (rule) {
     case ScaleRule::kAbsmax:
-      return stats.absmax / grid.symmetric_top();
+      return stats.absmax / absmax_divisor(grid, rule);
     case ScaleRule::kAbsmaxFull:
       if (!grid.uniform()) return microscaling_scale(stats.absmax);
-      return stats.absmax / (static_cast<float>(grid.level_count() - 1) / 2);
+      return stats.absmax / absmax_divisor(grid, rule);
     case ScaleRule::kAbsmaxSigned:
-      return stats.extreme / static_cast<float>(grid.kind == GridKind::kInt ? grid.lo() : grid.hi());
+      return stats.extreme / absmax_divisor(grid, rule);
     case ScaleRule::kRms:
       return static_cast<float>(rms_scale(std::sqrt(stats.sum_squares / n), grid));
     default:

@@ -56,6 +56,7 @@ std::optional<TwoLevel> two_level(ScaleFormat format) {
 }
 
 void round_row_scales(std::span<float> scales, int64_t group, ScaleFormat format) {
+  if (format == ScaleFormat::kFp32) return;
   const auto levels = two_level(format);
   if (!levels) {
     for (float& scale : scales) scale = round_scale(scale, format);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "detent/format/two_level.h"
+#include "detent/kernels/fake_quant/groups.h"
 #include "detent/kernels/hadamard/hadamard.h"
 
 namespace detent::ops {
@@ -28,28 +29,31 @@ const float* RowQuantizer::basis(const float* x, float* scratch) const {
 }
 
 void RowQuantizer::find_scales(const float* row, float* scales) const {
-  for (int64_t g = 0; g < groups(); ++g) {
-    const GroupStats stats = kernels::group_stats(row + g * group_, group_);
-    scales[g] = scale_from_stats(stats, static_cast<double>(group_), spec_.grid, spec_.scale_rule);
-  }
+  kernels::group_scales(row, columns_, group_, spec_.grid, spec_.scale_rule, scales);
   round_row_scales({scales, static_cast<size_t>(groups())}, group_, spec_.scale_format);
 }
 
 void RowQuantizer::quantize(const float* row, const float* scales, const kernels::FakeQuantOut& out) const {
   const bool whole_bytes = group_ % 8 == 0 || group_ == columns_;
-  std::vector<uint8_t> bits(out.mask && !whole_bytes ? kernels::mask_bytes(group_) : 0);
-  if (!bits.empty()) std::fill_n(out.mask, kernels::mask_bytes(columns_), uint8_t{0});
+  if (out.mask && !whole_bytes)
+    quantize_with_shifted_masks(row, scales, out);
+  else
+    kernels::quantize_groups(row, columns_, group_, scales, spec_.grid, surrogate_, out);
+  if (out.value && spec_.rotation == Rotation::kHadamard) kernels::hadamard(out.value, out.value, columns_, block_);
+}
+
+// Groups that begin inside a byte of mask bits.
+void RowQuantizer::quantize_with_shifted_masks(const float* row, const float* scales,
+                                               const kernels::FakeQuantOut& out) const {
+  std::vector<uint8_t> bits(kernels::mask_bytes(group_));
+  std::fill_n(out.mask, kernels::mask_bytes(columns_), uint8_t{0});
   for (int64_t g = 0; g < groups(); ++g) {
     const int64_t at = g * group_;
-    const kernels::FakeQuantOut part{out.value ? out.value + at : nullptr, out.codes ? out.codes + at : nullptr,
-                                     !out.mask     ? nullptr
-                                     : whole_bytes ? out.mask + at / 8
-                                                   : bits.data()};
-    kernels::quantize_group(row + at, group_, scales[g], spec_.grid, surrogate_, part);
-    for (int64_t i = 0; i < group_ && !bits.empty(); ++i)  // a group that begins inside a byte
+    kernels::quantize_group(row + at, group_, scales[g], spec_.grid, surrogate_,
+                            {out.value ? out.value + at : nullptr, out.codes ? out.codes + at : nullptr, bits.data()});
+    for (int64_t i = 0; i < group_; ++i)
       if (bits[i / 8] >> i % 8 & 1) out.mask[(at + i) / 8] |= static_cast<uint8_t>(1 << (at + i) % 8);
   }
-  if (out.value && spec_.rotation == Rotation::kHadamard) kernels::hadamard(out.value, out.value, columns_, block_);
 }
 
 void RowQuantizer::dequantize(const int8_t* codes, const float* scales, float* value) const {

@@ -33,6 +33,7 @@ class RowQuantizer {
   int64_t group() const { return group_; }
 
  private:
+  void quantize_with_shifted_masks(const float* row, const float* scales, const kernels::FakeQuantOut& out) const;
   QuantSpec spec_;
   int64_t columns_, group_, block_;
   kernels::Surrogate surrogate_;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "detent/kernels/fake_quant/fake_quant.h"
+#include "detent/kernels/fake_quant/groups.h"
 #include "detent/kernels/lane_sum.h"
 
 namespace detent::kernels::reference {
@@ -62,6 +63,19 @@ void quantize_group(const float* x, int64_t n, float scale, const Grid& grid, co
     if (out.codes) out.codes[i] = static_cast<int8_t>(code);
     if (out.mask && inside(u, surrogate)) out.mask[i / 8] |= static_cast<uint8_t>(1 << i % 8);
   }
+}
+
+void group_scales(const float* x, int64_t n, int64_t group, const Grid& grid, ScaleRule rule, float* scales) {
+  for (int64_t g = 0; g < n / group; ++g)
+    scales[g] = scale_from_stats(reference::group_stats(x + g * group, group), static_cast<double>(group), grid, rule);
+}
+
+void quantize_groups(const float* x, int64_t n, int64_t group, const float* scales, const Grid& grid,
+                     const Surrogate& surrogate, const FakeQuantOut& out) {
+  for (int64_t i = 0; i < n; i += group)
+    reference::quantize_group(x + i, group, scales[i / group], grid, surrogate,
+                              {out.value ? out.value + i : nullptr, out.codes ? out.codes + i : nullptr,
+                               out.mask ? out.mask + i / 8 : nullptr});
 }
 
 void dequantize_group(const int8_t* codes, int64_t n, float scale, const Grid& grid, float* value) {

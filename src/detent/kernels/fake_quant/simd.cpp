@@ -8,182 +8,108 @@
 #include <cmath>
 #include <limits>
 
-#include "detent/kernels/fake_quant/fake_quant.h"
-#include "detent/kernels/lane_sum-inl.h"
+#include "detent/kernels/fake_quant/grid-inl.h"
+#include "detent/kernels/fake_quant/groups.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
 #if HWY_TARGET == HWY_SCALAR
 using reference::apply_mask;
 using reference::dequantize_group;
-using reference::group_stats;
 using reference::learned_backward_group;
-using reference::quantize_group;
+using reference::quantize_groups;
 #else
 
-using IntTag = hn::RebindToSigned<FloatTag>;
-using IntVec = hn::Vec<IntTag>;
-using FloatMask = hn::Mask<FloatTag>;
-using CodeTag = hn::Rebind<int8_t, FloatTag>;
-constexpr FloatTag kF;
+constexpr int kBytes = kFloats < 8 ? 8 : kFloats;  // elements that fill whole bytes of mask bits
+constexpr int kRun = 32;                           // elements between two looks at which outputs are wanted
 
-struct StatsLoop {
-  FloatVec lowest, highest;
-  VectorLaneSum sum_abs, sum_squares;
-
-  // Written out: an implicit constructor would be compiled for the baseline instruction set.
-  HWY_INLINE StatsLoop() : lowest(hn::Zero(kF)), highest(hn::Zero(kF)) {}
-
-  HWY_INLINE void add(const float* HWY_RESTRICT x) {
-    for (int i = 0; i < kLanes; i += kFloats) {
-      const FloatVec v = hn::LoadU(kF, x + i);
-      lowest = hn::Min(lowest, v);
-      highest = hn::Max(highest, v);
+// Bits of kElements masks, the lowest first.
+template <int kElements>
+HWY_INLINE void store_mask_bits(const FloatVec* u, const Surrogate& surrogate, uint8_t* to) {
+  uint8_t bits[8];
+  for (int j = 0; j < kElements; j += kBytes) {
+    unsigned all = 0;
+    for (int k = 0; k < kBytes; k += kFloats) {
+      bits[1] = 0;
+      hn::StoreMaskBits(kF, inside(u[(j + k) / kFloats], surrogate), bits);
+      all |= (bits[0] | static_cast<unsigned>(bits[1]) << 8) << k;
     }
-    sum_abs.add_magnitudes(x);
-    sum_squares.add_products(x, x);
+    to[j / 8] = static_cast<uint8_t>(all);
+    if (kBytes > 8) to[j / 8 + 1] = static_cast<uint8_t>(all >> 8);
   }
-};
-
-// When both signs reach the largest magnitude.
-HWY_NOINLINE float first_of_magnitude(const float* x, float magnitude) {
-  while (std::fabs(*x) != magnitude) ++x;
-  return *x;
 }
 
-GroupStats group_stats(const float* x, int64_t n) {
-  StatsLoop loop;
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) loop.add(x + i);
-  if (i < n) loop.add(PaddedLanes(x + i, n - i).values);
-  GroupStats stats;
-  stats.sum_abs = loop.sum_abs.total();
-  // Min and Max drop NaN; the sum of magnitudes does not, and finite floats cannot overflow it.
-  if (!std::isfinite(stats.sum_abs)) return {.finite = false};
-  stats.sum_squares = loop.sum_squares.total();
-  const FloatVec highest = hn::MaxOfLanes(kF, loop.highest), lowest = hn::MinOfLanes(kF, loop.lowest);
-  const FloatVec depth = hn::Neg(lowest);
-  stats.absmax = hn::GetLane(hn::Max(highest, depth));
-  stats.extreme = hn::GetLane(hn::IfThenElse(hn::Gt(highest, depth), highest, lowest));  // no branch to mispredict
-  if (hn::GetLane(highest) == hn::GetLane(depth)) {
-    stats.absmax = std::fabs(stats.absmax);
-    stats.extreme = stats.absmax == 0 ? 0 : first_of_magnitude(x, stats.absmax);
+template <Rounding kRounding, int kElements>
+HWY_INLINE void quantize_run(const float* x, const GridVectors& grid, const Surrogate& surrogate, float* value,
+                             int8_t* codes, uint8_t* mask) {
+  constexpr int kVectors = kElements / kFloats;
+  FloatVec u[kVectors], code[kVectors];
+  for (int j = 0; j < kVectors; ++j) {
+    u[j] = hn::Div(hn::LoadU(kF, x + j * kFloats), grid.scale);
+    code[j] = grid.nearest_code<kRounding>(u[j]);
   }
-  return stats;
-}
-
-enum class Rounding { kNearest, kDown, kE2M1 };
-
-Rounding rounding_of(const Grid& grid) {
-  if (!grid.uniform()) return Rounding::kE2M1;
-  return grid.rounds_down() ? Rounding::kDown : Rounding::kNearest;
-}
-
-// E2M1's codes are evenly spaced between 0 and 2, 2 and 4, and beyond 4.
-HWY_INLINE FloatVec nearest_e2m1(FloatVec u) {
-  const FloatVec magnitude = hn::Abs(u), half = hn::Set(kF, 0.5f);
-  const FloatMask low = hn::Lt(magnitude, hn::Set(kF, 2.0f)), high = hn::Ge(magnitude, hn::Set(kF, 4.0f));
-  const FloatVec factor = hn::IfThenElse(low, hn::Set(kF, 2.0f), hn::IfThenElse(high, half, hn::Set(kF, 1.0f)));
-  const FloatVec shift = hn::IfThenElse(low, hn::Zero(kF), hn::IfThenElse(high, hn::Set(kF, 4.0f), hn::Set(kF, 2.0f)));
-  const FloatVec code = hn::Add(hn::Round(hn::Mul(magnitude, factor)), shift);
-  return hn::CopySign(hn::Min(code, hn::Set(kF, 7.0f)), u);
-}
-
-HWY_INLINE FloatVec e2m1_level(FloatVec code) {
-  const FloatVec magnitude = hn::Abs(code);
-  const FloatVec low = hn::Mul(magnitude, hn::Set(kF, 0.5f)), middle = hn::Sub(magnitude, hn::Set(kF, 2.0f));
-  const FloatVec high = hn::Sub(hn::Add(magnitude, magnitude), hn::Set(kF, 8.0f));
-  // A code of -0 stands for the one zero there is.
-  return hn::CopySign(hn::Max(low, hn::Max(middle, high)), hn::Add(code, hn::Zero(kF)));
-}
-
-// A grid as vectors.
-struct GridVectors {
-  FloatVec lo, hi, offset, stride, scale;
-
-  HWY_INLINE GridVectors(const Grid& grid, float d)
-      : lo(hn::Set(kF, static_cast<float>(grid.lo()))),
-        hi(hn::Set(kF, static_cast<float>(grid.hi()))),
-        offset(hn::Set(kF, grid.offset())),
-        stride(hn::Set(kF, grid.stride())),
-        scale(hn::Set(kF, d)) {}
-
-  template <Rounding kRounding>
-  HWY_INLINE FloatVec nearest_code(FloatVec u) const {
-    if constexpr (kRounding == Rounding::kE2M1) return nearest_e2m1(u);
-    const FloatVec rounded = kRounding == Rounding::kDown ? hn::Floor(u) : hn::Round(u);
-    return hn::Min(hn::Max(rounded, lo), hi);
-  }
-  template <Rounding kRounding>
-  HWY_INLINE FloatVec level(FloatVec code) const {
-    if constexpr (kRounding == Rounding::kE2M1) return e2m1_level(code);
-    return hn::Mul(stride, hn::Add(code, offset));
-  }
-};
-
-HWY_INLINE FloatMask inside(FloatVec u, const Surrogate& surrogate) {
-  return hn::And(hn::Ge(u, hn::Set(kF, surrogate.u_lo)), hn::Le(u, hn::Set(kF, surrogate.u_hi)));
-}
-
-constexpr int kStep = kFloats < 8 ? 8 : kFloats;  // elements that fill whole bytes of mask bits
-
-// Returns the mask bits of its kFloats elements.
-template <Rounding kRounding>
-HWY_INLINE unsigned quantize_vector(const float* x, const GridVectors& grid, const Surrogate& surrogate,
-                                    const FakeQuantOut out, int64_t i) {
-  const FloatVec u = hn::Div(hn::LoadU(kF, x + i), grid.scale);
-  const FloatMask valid = hn::Eq(u, u);
-  const FloatVec code = hn::IfThenElseZero(valid, grid.nearest_code<kRounding>(u));
-  if (out.codes) hn::StoreU(hn::DemoteTo(CodeTag(), hn::ConvertTo(IntTag(), code)), CodeTag(), out.codes + i);
-  if (out.value) {
-    const FloatVec nan = hn::Set(kF, std::numeric_limits<float>::quiet_NaN());
-    hn::StoreU(hn::IfThenElse(valid, hn::Mul(grid.scale, grid.level<kRounding>(code)), nan), kF, out.value + i);
-  }
-  uint8_t bits[8] = {};
-  if (out.mask) hn::StoreMaskBits(kF, inside(u, surrogate), bits);
-  return bits[0] | static_cast<unsigned>(bits[1]) << 8;
-}
-
-template <Rounding kRounding>
-HWY_INLINE void quantize_step(const float* x, const GridVectors& grid, const Surrogate& surrogate,
-                              const FakeQuantOut out, int64_t i) {
-  unsigned bits = 0;
-  for (int j = 0; j < kStep; j += kFloats) bits |= quantize_vector<kRounding>(x, grid, surrogate, out, i + j) << j;
-  if (!out.mask) return;
-  out.mask[i / 8] = static_cast<uint8_t>(bits);
-  if (kStep > 8) out.mask[i / 8 + 1] = static_cast<uint8_t>(bits >> 8);
+  if (mask) store_mask_bits<kElements>(u, surrogate, mask);
+  if (codes)
+    for (int j = 0; j < kVectors; ++j) {
+      const FloatVec number = hn::IfThenElseZero(hn::Eq(u[j], u[j]), code[j]);
+      hn::StoreU(hn::DemoteTo(CodeTag(), hn::ConvertTo(IntTag(), number)), CodeTag(), codes + j * kFloats);
+    }
+  if (value)
+    for (int j = 0; j < kVectors; ++j) {
+      const FloatVec nan = hn::VecFromMask(kF, hn::Ne(u[j], u[j]));  // all bits
+      hn::StoreU(hn::Or(hn::Mul(grid.scale, grid.level<kRounding>(code[j])), nan), kF, value + j * kFloats);
+    }
 }
 
 template <Rounding kRounding>
 HWY_INLINE void quantize_loop(const float* x, int64_t n, const GridVectors& grid, const Surrogate& surrogate,
-                              const FakeQuantOut& out) {
+                              const FakeQuantOut out) {
   int64_t i = 0;
-  for (; i + kStep <= n; i += kStep) quantize_step<kRounding>(x, grid, surrogate, out, i);
+  const auto at = [&](auto* output) { return output ? output + i : nullptr; };
+  const auto bits = [&] { return out.mask ? out.mask + i / 8 : nullptr; };
+  for (; i + kRun <= n; i += kRun)
+    quantize_run<kRounding, kRun>(x + i, grid, surrogate, at(out.value), at(out.codes), bits());
+  for (; i + kBytes <= n; i += kBytes)
+    quantize_run<kRounding, kBytes>(x + i, grid, surrogate, at(out.value), at(out.codes), bits());
   if (i == n) return;
   const size_t rest = static_cast<size_t>(n - i);
   PaddedLanes padded(x + i, n - i);
-  int8_t codes[kStep];
-  uint8_t mask[kStep / 8];
-  quantize_step<kRounding>(padded.values, grid, surrogate, {padded.values, codes, mask}, 0);
+  int8_t codes[kBytes];
+  uint8_t mask[kBytes / 8];
+  quantize_run<kRounding, kBytes>(padded.values, grid, surrogate, padded.values, codes, mask);
   if (out.value) std::memcpy(out.value + i, padded.values, rest * sizeof(float));
   if (out.codes) std::memcpy(out.codes + i, codes, rest);
   if (!out.mask) return;
-  const unsigned used = (mask[0] | static_cast<unsigned>(mask[kStep / 8 - 1]) << (kStep - 8)) & ((1u << rest) - 1);
+  const unsigned used = (mask[0] | static_cast<unsigned>(mask[kBytes / 8 - 1]) << (kBytes - 8)) & ((1u << rest) - 1);
   for (size_t k = 0; k < (rest + 7) / 8; ++k)
     out.mask[i / 8 + static_cast<int64_t>(k)] = static_cast<uint8_t>(used >> 8 * k);
 }
 
-void quantize_group(const float* x, int64_t n, float scale, const Grid& grid, const Surrogate& surrogate,
-                    const FakeQuantOut& out) {
-  if (scale == 0) return reference::quantize_group(x, n, scale, grid, surrogate, out);  // rare: an all-zero group
-  const GridVectors vectors(grid, scale);
+template <Rounding kRounding>
+void quantize_row(const float* x, int64_t n, int64_t group, const float* scales, const Grid& grid,
+                  const Surrogate& surrogate, const FakeQuantOut out) {
+  GridVectors vectors(grid, 1);
+  for (int64_t i = 0, g = 0; i < n; i += group, ++g) {
+    const FakeQuantOut part{out.value ? out.value + i : nullptr, out.codes ? out.codes + i : nullptr,
+                            out.mask ? out.mask + i / 8 : nullptr};
+    if (scales[g] == 0) {  // rare: an all-zero group
+      reference::quantize_group(x + i, group, scales[g], grid, surrogate, part);
+      continue;
+    }
+    vectors.scale = hn::Set(kF, scales[g]);
+    quantize_loop<kRounding>(x + i, group, vectors, surrogate, part);
+  }
+}
+
+void quantize_groups(const float* x, int64_t n, int64_t group, const float* scales, const Grid& grid,
+                     const Surrogate& surrogate, const FakeQuantOut& out) {
   switch (rounding_of(grid)) {
     case Rounding::kNearest:
-      return quantize_loop<Rounding::kNearest>(x, n, vectors, surrogate, out);
+      return quantize_row<Rounding::kNearest>(x, n, group, scales, grid, surrogate, out);
     case Rounding::kDown:
-      return quantize_loop<Rounding::kDown>(x, n, vectors, surrogate, out);
+      return quantize_row<Rounding::kDown>(x, n, group, scales, grid, surrogate, out);
     case Rounding::kE2M1:
-      return quantize_loop<Rounding::kE2M1>(x, n, vectors, surrogate, out);
+      return quantize_row<Rounding::kE2M1>(x, n, group, scales, grid, surrogate, out);
   }
 }
 
@@ -257,9 +183,9 @@ double learned_backward_group(const float* x, const float* g, int64_t n, float s
 
 void apply_mask(const float* g, const uint8_t* mask, int64_t n, float* dx) {
   int64_t i = 0;
-  for (; i + kStep <= n; i += kStep) {
-    const unsigned bits = mask[i / 8] | (kStep > 8 ? static_cast<unsigned>(mask[i / 8 + 1]) << 8 : 0u);
-    for (int j = 0; j < kStep; j += kFloats) {
+  for (; i + kBytes <= n; i += kBytes) {
+    const unsigned bits = mask[i / 8] | (kBytes > 8 ? static_cast<unsigned>(mask[i / 8 + 1]) << 8 : 0u);
+    for (int j = 0; j < kBytes; j += kFloats) {
       const uint8_t part[8] = {static_cast<uint8_t>(bits >> j), static_cast<uint8_t>(bits >> j >> 8)};
       hn::StoreU(hn::IfThenElseZero(hn::LoadMaskBits(kF, part), hn::LoadU(kF, g + i + j)), kF, dx + i + j);
     }
@@ -273,17 +199,19 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace detent::kernels {
-HWY_EXPORT(group_stats);
-HWY_EXPORT(quantize_group);
+HWY_EXPORT(quantize_groups);
 HWY_EXPORT(dequantize_group);
 HWY_EXPORT(learned_backward_group);
 HWY_EXPORT(apply_mask);
 
-GroupStats group_stats(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(group_stats)(x, n); }
-
 void quantize_group(const float* x, int64_t n, float scale, const Grid& grid, const Surrogate& surrogate,
                     const FakeQuantOut& out) {
-  HWY_DYNAMIC_DISPATCH(quantize_group)(x, n, scale, grid, surrogate, out);
+  quantize_groups(x, n, n, &scale, grid, surrogate, out);
+}
+
+void quantize_groups(const float* x, int64_t n, int64_t group, const float* scales, const Grid& grid,
+                     const Surrogate& surrogate, const FakeQuantOut& out) {
+  HWY_DYNAMIC_DISPATCH(quantize_groups)(x, n, group, scales, grid, surrogate, out);
 }
 
 void dequantize_group(const int8_t* codes, int64_t n, float scale, const Grid& grid, float* value) {

@@ -32,39 +32,59 @@ HWY_INLINE FloatVec swap_lanes(FloatVec v) {
   if constexpr (kDistance == 8) return hn::ConcatLowerUpper(kF, v, v);
 }
 
-// The sign bit where lane & kDistance: there the reference computes a - b = a + (-b).
+// -1 where lane & kDistance, else 1: there the reference computes a - b = a + (-1) b.
 template <int kDistance>
 HWY_INLINE FloatVec signs() {
   const hn::RebindToUnsigned<FloatTag> du;
   const auto picked = hn::And(hn::Iota(du, 0), hn::Set(du, kDistance));
-  return hn::BitCast(kF, hn::Mul(picked, hn::Set(du, 0x80000000u / kDistance)));
+  const auto sign = hn::Mul(picked, hn::Set(du, 0x80000000u / kDistance));
+  return hn::BitCast(kF, hn::Or(sign, hn::BitCast(du, hn::Set(kF, 1.0f))));
 }
 
 template <int kDistance, int kEnd>
 HWY_INLINE FloatVec butterflies_inside(FloatVec v) {
   if constexpr (kDistance < kEnd) {
-    v = hn::Add(swap_lanes<kDistance>(v), hn::Xor(v, signs<kDistance>()));
+    v = hn::MulAdd(v, signs<kDistance>(), swap_lanes<kDistance>(v));  // exact products: the bits of a sum
     return butterflies_inside<kDistance * 2, kEnd>(v);
   }
   return v;
 }
 
-// One block, or for blocks smaller than a vector one vector of them.
-template <int kBlock>
-HWY_INLINE void rotate(const float* in, float* out, FloatVec norm) {
-  constexpr int kVectors = kBlock > kFloats ? kBlock / kFloats : 1;
-  FloatVec v[kVectors];
-  for (int j = 0; j < kVectors; ++j)
-    v[j] = butterflies_inside<1, (kBlock < kFloats ? kBlock : kFloats)>(hn::LoadU(kF, in + j * kFloats));
-  for (int distance = 1; distance < kVectors; distance *= 2) {
+// Butterflies between kVectors registers.
+template <int kVectors>
+HWY_INLINE void butterflies_between(FloatVec* v) {
+  for (int distance = 1; distance < kVectors; distance *= 2)
     for (int j = 0; j < kVectors; ++j) {
       if (j & distance) continue;
       const FloatVec a = v[j], b = v[j + distance];
       v[j] = hn::Add(a, b);
       v[j + distance] = hn::Sub(a, b);
     }
+}
+
+// Half the registers of AVX2: a block of more does not stay in registers, its last butterflies go through the cache.
+constexpr int kMostVectors = 8;
+
+// One block, or for blocks smaller than a vector one vector of them. Distances go up, as in the reference.
+template <int kBlock>
+HWY_INLINE void rotate(const float* in, float* out, FloatVec norm) {
+  constexpr int kVectors = kBlock > kFloats ? kBlock / kFloats : 1;
+  if constexpr (kVectors <= kMostVectors) {
+    FloatVec v[kVectors];
+    for (int j = 0; j < kVectors; ++j)
+      v[j] = butterflies_inside<1, (kBlock < kFloats ? kBlock : kFloats)>(hn::LoadU(kF, in + j * kFloats));
+    butterflies_between<kVectors>(v);
+    for (int j = 0; j < kVectors; ++j) hn::StoreU(hn::Mul(v[j], norm), kF, out + j * kFloats);
+  } else {
+    constexpr int kHalf = kBlock / 2;
+    rotate<kHalf>(in, out, hn::Set(kF, 1.0f));
+    rotate<kHalf>(in + kHalf, out + kHalf, hn::Set(kF, 1.0f));
+    for (int j = 0; j < kHalf; j += kFloats) {
+      const FloatVec a = hn::LoadU(kF, out + j), b = hn::LoadU(kF, out + kHalf + j);
+      hn::StoreU(hn::Mul(hn::Add(a, b), norm), kF, out + j);
+      hn::StoreU(hn::Mul(hn::Sub(a, b), norm), kF, out + kHalf + j);
+    }
   }
-  for (int j = 0; j < kVectors; ++j) hn::StoreU(hn::Mul(v[j], norm), kF, out + j * kFloats);
 }
 
 template <int kBlock>

@@ -15,7 +15,7 @@ namespace detent::kernels {
 namespace {
 // A weight matrix and what a training step keeps beside it.
 struct Tensors {
-  std::vector<float> w, g, m, v, out;
+  std::vector<float> w, g, m, v, out, row;
   std::vector<int8_t> codes;
   std::vector<uint8_t> mask;
   double sink = 0;  // results that nobody reads would be optimized away
@@ -26,6 +26,7 @@ struct Tensors {
         m(w.size()),
         v(w.size()),
         out(w.size()),
+        row(w.size()),
         codes(w.size()),
         mask(w.size()) {}
 };
@@ -37,38 +38,62 @@ struct BenchCase {
   std::function<void(const KernelSet&, Tensors&, int64_t i, int64_t n)> run;
 };
 
-// Statistics, scale, quantization: the forward pass of one group.
+// Scales and quantization: the forward pass of a row of groups.
 struct Quantizer {
   Grid grid;
   ScaleRule rule;
+  int64_t group = 0;  // 0: the row
   Surrogate surrogate = surrogate_cases(grid)[2].surrogate;
 
   void operator()(const KernelSet& k, const float* x, int64_t n, const FakeQuantOut& out) const {
-    k.quantize(x, n, scale_from_stats(k.stats(x, n), static_cast<double>(n), grid, rule), grid, surrogate, out);
+    const int64_t size = group == 0 ? n : group;
+    std::vector<float> scales(static_cast<size_t>(n / size));
+    k.scales(x, n, size, grid, rule, scales.data());
+    k.quantize(x, n, size, scales.data(), grid, surrogate, out);
   }
 };
 
+const Quantizer kInt4{{GridKind::kInt, 4}, ScaleRule::kAbsmax},
+    kInt4Groups{{GridKind::kInt, 4}, ScaleRule::kAbsmax, 32}, kMidrise4{{GridKind::kMidrise, 4}, ScaleRule::kRms};
+constexpr float kStep = 0.01f;  // a learned one
+
+// QuEST's row in the rotated basis: codes and mask bits.
+void quest_forward(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
+  float* const row = t.row.data();
+  k.rotate(&t.w[i], row, n, 128);
+  kMidrise4(k, row, n, {nullptr, &t.codes[i], &t.mask[i / 8]});
+}
+void quest_backward(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
+  k.mask_gradient(&t.g[i], &t.mask[i / 8], n, &t.out[i]);
+  k.rotate(&t.out[i], &t.out[i], n, 128);
+}
+void learned_backward(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
+  t.sink += k.learned_backward(&t.w[i], &t.g[i], n, kStep, kInt4.grid, kInt4.surrogate, &t.out[i]);
+}
+
 std::vector<BenchCase> quantize_cases(int64_t columns) {
-  const Quantizer int4{{GridKind::kInt, 4}, ScaleRule::kAbsmax}, midrise4{{GridKind::kMidrise, 4}, ScaleRule::kRms};
-  return {{"quantize int4 absmax group 32", 32, 8,
-           [=](const KernelSet& k, Tensors& t, int64_t i, int64_t n) { int4(k, &t.w[i], n, {.value = &t.out[i]}); }},
+  return {{"quantize int4 absmax group 32", columns, 8,
+           [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) { kInt4Groups(k, &t.w[i], n, {&t.out[i]}); }},
           {"quantize midrise4 rms row, codes and mask", columns, 9.125,
-           [=](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
-             midrise4(k, &t.w[i], n, {&t.out[i], &t.codes[i], &t.mask[i / 8]});
+           [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
+             kMidrise4(k, &t.w[i], n, {&t.out[i], &t.codes[i], &t.mask[i / 8]});
            }},
+          {"QuEST half, forward to codes and mask", columns, 5.125, quest_forward},
+          {"QuEST half, backward", columns, 8.125, quest_backward},
+          {"LSQ int4 row, forward", columns, 8,
+           [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
+             k.quantize(&t.w[i], n, n, &kStep, kInt4.grid, kInt4.surrogate, {&t.out[i]});
+           }},
+          {"LSQ int4 row, backward", columns, 12, learned_backward},
           {"statistics of a row", columns, 4,
            [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) { t.sink += k.stats(&t.w[i], n).sum_abs; }},
           {"dequantize int4 group 32", 32, 5,
-           [=](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
-             k.dequantize(&t.codes[i], n, 0.01f, int4.grid, &t.out[i]);
+           [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
+             k.dequantize(&t.codes[i], n, kStep, kInt4.grid, &t.out[i]);
            }},
           {"apply mask", columns, 8.125,
            [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
              k.mask_gradient(&t.g[i], &t.mask[i / 8], n, &t.out[i]);
-           }},
-          {"learned step backward int4 row", columns, 12,
-           [=](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
-             t.sink += k.learned_backward(&t.w[i], &t.g[i], n, 0.01f, int4.grid, int4.surrogate, &t.out[i]);
            }},
           {"hadamard 128", columns, 8,
            [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) { k.rotate(&t.w[i], &t.out[i], n, 128); }},
@@ -77,17 +102,27 @@ std::vector<BenchCase> quantize_cases(int64_t columns) {
            }}};
 }
 
+void adamw_step(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
+  k.adamw(adamw_cases()[0], &t.w[i], &t.g[i], &t.m[i], &t.v[i], nullptr, n);
+}
+
+// One row of targets stays in cache.
 std::vector<BenchCase> optimizer_cases(int64_t columns) {
-  const Quantizer int4{{GridKind::kInt, 4}, ScaleRule::kAbsmax};
-  return {{"adamw", columns, 28,
+  return {{"adamw", columns, 28, adamw_step},
+          {"adamw, CAGE towards int4 rows", columns, 28,
            [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
-             k.adamw(adamw_cases()[0], &t.w[i], &t.g[i], &t.m[i], &t.v[i], nullptr, n);
+             adamw_step(k, t, i, n);
+             kInt4(k, &t.w[i], n, {t.row.data()});
+             k.pull(&t.w[i], t.row.data(), 1e-3f, n);
            }},
-          {"adamw, quantize int4 row and pull", columns, 28,
-           [=](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
-             k.adamw(adamw_cases()[0], &t.w[i], &t.g[i], &t.m[i], &t.v[i], nullptr, n);
-             int4(k, &t.w[i], n, {.value = t.out.data()});  // one row of targets stays in cache
-             k.pull(&t.w[i], t.out.data(), 1e-3f, n);
+          {"adamw, CAGE towards QuEST rows", columns, 28,
+           [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
+             float* const row = t.row.data();
+             adamw_step(k, t, i, n);
+             k.rotate(&t.w[i], row, n, 128);
+             kMidrise4(k, row, n, {row});
+             k.rotate(row, row, n, 128);
+             k.pull(&t.w[i], row, 1e-3f, n);
            }},
           {"sgd with momentum", columns, 20,
            [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {

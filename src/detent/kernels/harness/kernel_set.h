@@ -1,6 +1,7 @@
 // The kernels as a table of functions, so that one text runs either the fast versions or the references.
 #pragma once
 #include "detent/kernels/fake_quant/fake_quant.h"
+#include "detent/kernels/fake_quant/groups.h"
 #include "detent/kernels/hadamard/hadamard.h"
 #include "detent/kernels/noise/noise.h"
 #include "detent/kernels/optimizer/optimizer.h"
@@ -9,7 +10,8 @@ namespace detent::kernels {
 
 struct KernelSet {
   decltype(&group_stats) stats;
-  decltype(&quantize_group) quantize;
+  decltype(&group_scales) scales;
+  decltype(&quantize_groups) quantize;
   decltype(&dequantize_group) dequantize;
   decltype(&learned_backward_group) learned_backward;
   decltype(&apply_mask) mask_gradient;
@@ -21,14 +23,21 @@ struct KernelSet {
   decltype(&add_gaussian) noise;
 };
 
-inline constexpr KernelSet kFastKernels = {&group_stats, &quantize_group, &dequantize_group, &learned_backward_group,
-                                           &apply_mask,  &hadamard,       &adamw_row,        &sgd_row,
-                                           &pull_row,    &sum_squares,    &add_gaussian};
-inline constexpr KernelSet kReferenceKernels = {&reference::group_stats,      &reference::quantize_group,
-                                                &reference::dequantize_group, &reference::learned_backward_group,
-                                                &reference::apply_mask,       &reference::hadamard,
-                                                &reference::adamw_row,        &reference::sgd_row,
-                                                &reference::pull_row,         &reference::sum_squares,
+inline constexpr KernelSet kFastKernels = {
+    &group_stats, &group_scales, &quantize_groups, &dequantize_group, &learned_backward_group,
+    &apply_mask,  &hadamard,     &adamw_row,       &sgd_row,          &pull_row,
+    &sum_squares, &add_gaussian};
+inline constexpr KernelSet kReferenceKernels = {&reference::group_stats,
+                                                &reference::group_scales,
+                                                &reference::quantize_groups,
+                                                &reference::dequantize_group,
+                                                &reference::learned_backward_group,
+                                                &reference::apply_mask,
+                                                &reference::hadamard,
+                                                &reference::adamw_row,
+                                                &reference::sgd_row,
+                                                &reference::pull_row,
+                                                &reference::sum_squares,
                                                 &reference::add_gaussian};
 
 }  // namespace detent::kernels
