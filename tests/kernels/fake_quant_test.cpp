@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "detent/kernels/fake_quant/cases.h"
+#include "detent/kernels/fake_quant/groups.h"
 #include "tests/support/kernel_test.h"
 
 namespace detent::kernels {

@@ -18,7 +18,6 @@ using test::relative_error;
 
 QuantOptions options_of(const std::string& yaml) {
   Node node = parse_yaml(yaml, "quant");
-  expand_preset(node);
   QuantOptions options;
   read_options(node, options);
   return options;
@@ -43,9 +42,10 @@ struct Pair {
   QuantizedModel model;
 
   explicit Pair(const std::string& yaml) {
-    first = {"first.weight", gaussian({24, 64}, 1).set_requires_grad(true), nullptr};
-    second = {"second.weight", gaussian({40, 64}, 2).set_requires_grad(true), nullptr};
-    model = attach(options_of(yaml), {nn::slot(first), nn::slot(second)});
+    first.weight = gaussian({24, 64}, 1).set_requires_grad(true);
+    second.weight = gaussian({40, 64}, 2).set_requires_grad(true);
+    model = attach(options_of(yaml), {{"first.weight", nn::Role::kProjection, &first.weight, &first.rule},
+                                      {"second.weight", nn::Role::kProjection, &second.weight, &second.rule}});
     model.phase->training = true;
   }
 

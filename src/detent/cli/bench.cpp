@@ -16,7 +16,8 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> names;
-  bool quick = false, json = false;
+  StepBenchOptions steps;
+  bool quick = false, json = false, given_shape = false;
   bool wants(const std::string& group) const {
     return names.empty() || std::find(names.begin(), names.end(), group) != names.end();
   }
@@ -54,7 +55,11 @@ void print_steps(const std::vector<StepBenchRow>& rows) {
                r.peak_bytes > 0 ? format_bytes(r.peak_bytes) : "");
 }
 
-int run(const Arguments& arguments) {
+int run(Arguments arguments) {
+  if (!arguments.wants("steps") && (arguments.given_shape || !arguments.steps.arms.empty()))
+    fail("--shape and --arm are of steps; name steps, or leave them out");
+  if (arguments.quick && arguments.given_shape) fail("--quick has a shape of its own; leave --shape out");
+  if (arguments.quick) arguments.steps.shape = "quick";
   nlohmann::json all = nlohmann::json::array();
   if (arguments.wants("kernels")) {
     const auto rows = kernels::bench_kernels(arguments.quick);
@@ -67,7 +72,7 @@ int run(const Arguments& arguments) {
     if (!arguments.json) print_kernels(rows, "against ATen");
   }
   if (arguments.wants("steps")) {
-    const auto rows = bench_steps(arguments.quick);
+    const auto rows = bench_steps(arguments.steps);
     for (const auto& row : rows) all.push_back(row_json(row));
     if (!arguments.json) print_steps(rows);
   }
@@ -86,9 +91,14 @@ Action add_bench(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
   app.add_option("NAME", a->names, "kernels, composites (ours against ATen), steps; default: all")
       ->check(CLI::IsMember({"kernels", "composites", "steps"}));
+  app.add_option("--shape", a->steps.shape, "of the model in steps: tiny (default) or small")
+      ->check(CLI::IsMember({"tiny", "small"}))
+      ->each([a](const std::string&) { a->given_shape = true; });
+  app.add_option("--arm", a->steps.arms, "steps of these alone; may be repeated; default: all")
+      ->check(CLI::IsMember(step_bench_arms()));
   app.add_flag("--quick", a->quick, "small shapes, few repeats");
   app.add_flag("--json", a->json, "print JSON");
-  app.footer("Example:\n  detent bench steps");
+  app.footer("Example:\n  detent bench steps --shape small --arm fp32 --arm quest_w4a4");
   return [a] { return run(*a); };
 }
 

@@ -42,13 +42,47 @@ struct Times {
   double total() const { return forward + backward + optimizer; }
 };
 
+struct ArmKind {
+  std::string name, quant;  // the quant block; empty: full precision
+};
+const std::vector<ArmKind>& arm_kinds() {
+  static const std::vector<ArmKind> kinds = {
+      {"fp32", ""},
+      {"q4_0", "{preset: q4_0}"},
+      {"q2_0", "{preset: q2_0}"},
+      {"quest_w4a4", "{preset: quest_w4a4}"},
+      {"quest_w4a4_half",
+       "{preset: quest_w4a4, weights: {rotation: hadamard_half}, activations: {rotation: hadamard_half}}"}};
+  return kinds;
+}
+
+struct Shape {
+  DecoderConfig config;
+  int64_t rows, columns;
+  std::string name() const {
+    return fmt::format("hidden {}, {} layers, {} x {} tokens", config.hidden_size, config.num_hidden_layers, rows,
+                       columns);
+  }
+};
+Shape shape_of(const std::string& name) {
+  const bool small = name == "small", quick = name == "quick";
+  Shape shape{{}, small || quick ? 4 : 16, quick ? 64 : 256};
+  shape.config.hidden_size = small ? 512 : quick ? 64 : 128;
+  shape.config.intermediate_size = 3 * shape.config.hidden_size;
+  if (small) {
+    shape.config.vocab_size = 4096;
+    shape.config.num_hidden_layers = shape.config.num_attention_heads = 8;
+  }
+  return shape;
+}
+
 // One model with its quantizers and optimizer, ready to step on a fixed batch.
 class Arm {
  public:
-  Arm(const std::string& preset, const DecoderConfig& config, const Batch& batch) : model_(config, 1), batch_(batch) {
+  Arm(const std::string& quant, const DecoderConfig& config, const Batch& batch) : model_(config, 1), batch_(batch) {
     for (const nn::Slot& slot : model_.slots()) slot.parameter->set_requires_grad(true);
-    if (!preset.empty()) {
-      Node node = parse_yaml("{preset: " + preset + "}", "preset");
+    if (!quant.empty()) {
+      Node node = parse_yaml(quant, "quant");
       expand_quant(node);
       QuantOptions options;
       read_options(node, options);
@@ -124,32 +158,42 @@ void take(Samples& into, Arm& arm, const Samples& baseline, bool is_baseline) {
 
 }  // namespace
 
-std::vector<StepBenchRow> bench_steps(bool quick) {
-  const std::vector<std::string> presets = {"", "q4_0", "q2_0", "quest_w4a4"};
-  DecoderConfig config;
-  config.hidden_size = quick ? 64 : 128;
-  config.intermediate_size = 3 * config.hidden_size;
-  const int64_t rows = quick ? 4 : 16, columns = quick ? 64 : 256;
-  const Batch batch = fixed_batch(rows, columns);
+const std::vector<std::string>& step_bench_arms() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const ArmKind& kind : arm_kinds()) all.push_back(kind.name);
+    return all;
+  }();
+  return names;
+}
+
+std::vector<StepBenchRow> bench_steps(const StepBenchOptions& options) {
+  const Shape size = shape_of(options.shape);
+  const Batch batch = fixed_batch(size.rows, size.columns);
+  std::vector<std::string> names;
   std::vector<std::unique_ptr<Arm>> arms;
-  for (const std::string& preset : presets) arms.push_back(std::make_unique<Arm>(preset, config, batch));
+  for (const ArmKind& kind : arm_kinds()) {
+    if (!options.arms.empty() && std::ranges::find(options.arms, kind.name) == options.arms.end()) continue;
+    names.push_back(kind.name);
+    arms.push_back(std::make_unique<Arm>(kind.quant, size.config, batch));
+  }
   std::vector<Samples> samples(arms.size()), warm_up(arms.size());
-  for (int round = 0; round < (quick ? 3 : 12); ++round)  // round 0 warms up
+  const int rounds = options.shape == "quick" ? 3 : options.shape == "small" ? 6 : 12;
+  for (int round = 0; round < rounds; ++round)  // round 0 warms up
     for (size_t i = 0; i < arms.size(); ++i) {
       std::vector<Samples>& into = round == 0 ? warm_up : samples;
       take(into[i], *arms[i], into[0], i == 0);
     }
   std::vector<StepBenchRow> table;
-  const std::string shape =
-      fmt::format("hidden {}, {} layers, {} x {} tokens", config.hidden_size, config.num_hidden_layers, rows, columns);
+  const std::string shape = size.name(), baseline = names[0];
   for (size_t i = 0; i < arms.size(); ++i) {
     const Samples& s = samples[i];
-    const std::string name = presets[i].empty() ? "fp32" : presets[i];
+    const std::string& name = names[i];
     table.push_back({"step " + name, shape, at::get_num_threads(), median(s.total), median(s.forward),
-                     median(s.backward), median(s.optimizer), s.peak, i == 0 ? "" : "step fp32",
+                     median(s.backward), median(s.optimizer), s.peak, i == 0 ? "" : "step " + baseline,
                      i == 0 ? 1.0 : median(s.ratio)});
     table.push_back({"evaluation " + name, shape, at::get_num_threads(), median(s.evaluation), 0, 0, 0, 0,
-                     i == 0 ? "" : "evaluation fp32", i == 0 ? 1.0 : median(s.evaluation_ratio)});
+                     i == 0 ? "" : "evaluation " + baseline, i == 0 ? 1.0 : median(s.evaluation_ratio)});
   }
   return table;
 }

@@ -16,6 +16,14 @@ struct StepBenchRow {
   double ratio = 0;  // median of paired seconds / baseline seconds
 };
 
-std::vector<StepBenchRow> bench_steps(bool quick);
+// tiny: hidden 128, 4 layers, vocabulary 257, 16 x 256 tokens; small: hidden 512, 8 layers, vocabulary 4096, 4 x 256
+// tokens; quick: for tests. Arms by name, none for all; "fp32", the baseline of ratios, goes first where it is among
+// them. Peaks are of the process: for the memory of one arm, run it alone.
+struct StepBenchOptions {
+  std::string shape = "tiny";
+  std::vector<std::string> arms;
+};
+const std::vector<std::string>& step_bench_arms();
+std::vector<StepBenchRow> bench_steps(const StepBenchOptions& options);
 
 }  // namespace detent

@@ -56,8 +56,9 @@ HWY_INLINE void quantize_run(const float* x, const GridVectors& grid, const Surr
     }
   if (value)
     for (int j = 0; j < kVectors; ++j) {
-      const FloatVec nan = hn::VecFromMask(kF, hn::Ne(u[j], u[j]));  // all bits
-      hn::StoreU(hn::Or(hn::Mul(grid.scale, grid.level<kRounding>(code[j])), nan), kF, value + j * kFloats);
+      const FloatVec nan = hn::Set(kF, std::numeric_limits<float>::quiet_NaN());
+      const FloatVec product = hn::Mul(grid.scale, grid.level<kRounding>(code[j]));
+      hn::StoreU(hn::IfThenElse(hn::Eq(u[j], u[j]), product, nan), kF, value + j * kFloats);
     }
 }
 
