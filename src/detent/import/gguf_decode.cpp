@@ -1,7 +1,9 @@
 #include "detent/import/gguf_decode.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "detent/base/error.h"
@@ -11,6 +13,8 @@
 namespace detent {
 
 namespace {
+
+constexpr int64_t kPart = int64_t{1} << 22;  // bytes read at a time
 
 void unpack_row(const io::GgmlType& type, std::span<const std::byte> bytes, std::span<float> values) {
   if (type.name == "F32") {
@@ -43,15 +47,21 @@ void check_order(std::span<const int64_t> order, int64_t rows) {
 }
 
 at::Tensor decode_tensor(std::span<const std::byte> bytes, const io::GgmlType& type, at::IntArrayRef shape,
-                         std::span<const int64_t> order) {
+                         std::span<const int64_t> order, const DoneWith& done) {
   if (!can_decode(type)) fail("[gguf] this version does not read tensors of type {}", type.name);
   at::Tensor value = at::empty(shape, at::kFloat);
   const int64_t columns = value.size(-1), rows = value.numel() / columns, size = row_bytes(type, columns);
   check_order(order, rows);
-  for (int64_t i = 0; i < rows; ++i) {
-    const int64_t row = order.empty() ? i : order[i];
-    unpack_row(type, bytes.subspan(i * size, size),
-               {value.mutable_data_ptr<float>() + row * columns, static_cast<size_t>(columns)});
+  auto* values = value.mutable_data_ptr<float>();
+  const int64_t at_a_time = std::max<int64_t>(1, kPart / size);
+  for (int64_t first = 0; first < rows; first += at_a_time) {
+    const int64_t end = std::min(first + at_a_time, rows);
+    at::parallel_for(first, end, 1, [&](int64_t begin, int64_t stop) {
+      for (int64_t i = begin; i < stop; ++i)
+        unpack_row(type, bytes.subspan(i * size, size),
+                   {values + (order.empty() ? i : order[i]) * columns, static_cast<size_t>(columns)});
+    });
+    if (done) done(bytes.subspan(first * size, (end - first) * size));
   }
   return value;
 }

@@ -39,9 +39,8 @@ class GgufWeights : public WeightFile {
   at::Tensor decode(size_t index) const override {
     const io::GgufTensor& tensor = *stored_[index];
     const auto order = llama_ ? gguf_row_order(tensors_[index].name, *llama_) : std::vector<int64_t>();
-    const at::Tensor value = decode_tensor(tensor.bytes, *tensor.type, tensors_[index].shape, order);
-    file_.release(tensor.bytes);
-    return value;
+    return decode_tensor(tensor.bytes, *tensor.type, tensors_[index].shape, order,
+                         [&](std::span<const std::byte> bytes) { file_.release(bytes); });
   }
   std::optional<StoredBlocks> blocks(size_t index) const override {
     return StoredBlocks{stored_[index]->type->name, stored_[index]->bytes};
