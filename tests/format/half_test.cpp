@@ -5,10 +5,12 @@
 
 #include <limits>
 
+#include "tests/support/special_floats.h"
+
 namespace detent {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+using test::kInfinity;
 
 // The value of a finite half, from the standard's formula.
 double half_value(uint16_t half) {

@@ -7,11 +7,12 @@
 
 #include "detent/base/error.h"
 #include "detent/format/half.h"
+#include "tests/support/special_floats.h"
 
 namespace detent {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+using test::kInfinity;
 
 // Four elements: 1, -3, 2, 2.
 constexpr GroupStats kStats{.absmax = 3, .extreme = -3, .sum_abs = 8, .sum_squares = 18};

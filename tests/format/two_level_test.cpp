@@ -11,12 +11,15 @@
 
 #include "detent/format/half.h"
 #include "detent/format/spec.h"
+#include "tests/support/special_floats.h"
 
 namespace detent {
 namespace {
 
+using test::kInfinity;
+using test::kNan;
+
 constexpr ScaleFormat kFormats[] = {ScaleFormat::kQ2K, ScaleFormat::kQ3K, ScaleFormat::kQ4K};
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
 
 std::vector<float> rounded(std::vector<float> scales, ScaleFormat format, int64_t group = 32) {
   round_row_scales(scales, group, format);

@@ -62,7 +62,7 @@ std::string alignment(auto value, uint32_t type, size_t data = 32) {
 
 constexpr uint64_t kHuge = uint64_t{1} << 60;
 
-std::vector<BadFile> bad_files() {
+std::vector<BadFile> bad_gguf() {
   return {
       {"empty", "", "magic number needs 4 bytes"},
       {"another magic", header(0, 0).bytes.replace(0, 4, "GGML"), "not a GGUF file"},
@@ -132,17 +132,17 @@ std::vector<BadFile> bad_files() {
   };
 }
 
-const auto parse = [](std::span<const std::byte> bytes) { parse_gguf(bytes, "bad.gguf"); };
+const auto parse_bad_gguf = [](std::span<const std::byte> bytes) { parse_gguf(bytes, "bad.gguf"); };
 
-TEST(Gguf, BadFilesAreRefused) { check_bad_files(bad_files(), parse); }
+TEST(Gguf, BadFilesAreRefused) { check_bad_files(bad_gguf(), parse_bad_gguf); }
 
 TEST(Gguf, ErrorsNameTheFile) {
-  EXPECT_THAT(error_of([] { parse(as_bytes("")); }), testing::StartsWith("bad.gguf: "));
+  EXPECT_THAT(error_of([] { parse_bad_gguf(as_bytes("")); }), testing::StartsWith("bad.gguf: "));
 }
 
 // Written by gguf 0.19.0 (Python): GGUFWriter(path, "llama") with the values below, an F32 tensor [2, 3] of 0..5 and a
 // Q4_0 tensor of two blocks holding the bytes 0..35.
-std::string official_file() {
+std::string official_gguf() {
   constexpr std::string_view kHex =
       "474755460300000002000000000000000f00000000000000140000000000000067656e6572616c2e6172636869746563747572650800"
       "000005000000000000006c6c616d610400000000000000612e753800000000c80400000000000000612e693801000000fd0500000000"
@@ -183,7 +183,7 @@ std::vector<GgufKeyValue> official_values() {
 }
 
 TEST(Gguf, ReadsTheOfficialFile) {
-  const std::string file = official_file();
+  const std::string file = official_gguf();
   const GgufContent content = parse_gguf(as_bytes(file), "official");
   EXPECT_EQ(content.values, official_values());
   ASSERT_EQ(content.tensors.size(), 2u);
@@ -197,7 +197,7 @@ TEST(Gguf, ReadsTheOfficialFile) {
 
 TEST(Gguf, WritesTheOfficialFileByteForByte) {
   const TemporaryFolder folder;
-  const std::string file = official_file();
+  const std::string file = official_gguf();
   const GgufContent content = parse_gguf(as_bytes(file), "official");
   std::vector<GgufTensorInfo> infos;
   for (const GgufTensor& tensor : content.tensors) infos.push_back({tensor.name, tensor.type, tensor.ne});
@@ -207,16 +207,16 @@ TEST(Gguf, WritesTheOfficialFileByteForByte) {
   EXPECT_EQ(read_raw(folder / "x.gguf"), file);
 }
 
-TEST(Gguf, EveryTruncationIsRefused) { check_truncations(official_file(), parse); }
+TEST(Gguf, EveryTruncationIsRefused) { check_truncations(official_gguf(), parse_bad_gguf); }
 
 TEST(Gguf, EveryFlippedByteIsSafe) {
-  const std::string valid = official_file();
+  const std::string valid = official_gguf();
   for (size_t i = 0; i < valid.size(); ++i) {
     for (const int flip : {1, 2, 16, 64, 255}) {
       std::string file = valid;
       file[i] = static_cast<char>(file[i] ^ flip);
       try {
-        parse(as_bytes(file));
+        parse_bad_gguf(as_bytes(file));
       } catch (const Error&) {
       }
     }

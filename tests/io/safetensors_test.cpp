@@ -27,7 +27,7 @@ std::string raw_length(uint64_t length, std::string_view rest) {
 
 const std::string kFour = "abcd";
 
-std::vector<BadFile> bad_files() {
+std::vector<BadFile> bad_safetensors() {
   return {
       {"empty", "", "too few"},
       {"seven bytes", "1234567", "too few"},
@@ -126,17 +126,19 @@ std::vector<BadFile> bad_files() {
   };
 }
 
-const auto parse = [](std::span<const std::byte> bytes) { parse_safetensors(bytes, "bad.safetensors"); };
+const auto parse_bad_safetensors = [](std::span<const std::byte> bytes) {
+  parse_safetensors(bytes, "bad.safetensors");
+};
 
-TEST(Safetensors, BadFilesAreRefused) { check_bad_files(bad_files(), parse); }
+TEST(Safetensors, BadFilesAreRefused) { check_bad_files(bad_safetensors(), parse_bad_safetensors); }
 
 TEST(Safetensors, ErrorsNameTheFile) {
-  EXPECT_THAT(error_of([] { parse(as_bytes("")); }), testing::StartsWith("bad.safetensors: "));
+  EXPECT_THAT(error_of([] { parse_bad_safetensors(as_bytes("")); }), testing::StartsWith("bad.safetensors: "));
 }
 
 // Written by safetensors 0.8.0 (Python, numpy): save({"b": F16 [2], "a": F32 [1,2], "c": U8 [3], "k": I64 [],
 // "e": F32 [0, 4]}, metadata={"format": "pt"}).
-std::string official_file() {
+std::string official_safetensors() {
   std::string header =
       R"({"__metadata__":{"format":"pt"},"k":{"dtype":"I64","shape":[],"data_offsets":[0,8]},)"
       R"("a":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]},"e":{"dtype":"F32","shape":[0,4],"data_offsets":[16,16]},)"
@@ -147,12 +149,12 @@ std::string official_file() {
 }
 
 std::vector<TensorView> official_tensors() {
-  static const std::string file = official_file();
+  static const std::string file = official_safetensors();
   return parse_safetensors(as_bytes(file), "official").tensors;
 }
 
 TEST(Safetensors, ReadsTheOfficialFile) {
-  const std::string file = official_file();
+  const std::string file = official_safetensors();
   const SafetensorsContent content = parse_safetensors(as_bytes(file), "official");
   ASSERT_EQ(content.tensors.size(), 5u);
   EXPECT_EQ(content.metadata.at("format"), "pt");
@@ -171,19 +173,19 @@ TEST(Safetensors, WritesTheOfficialFileByteForByte) {
   auto tensors = official_tensors();
   std::shuffle(tensors.begin(), tensors.end(), std::mt19937(1));
   write_safetensors(folder / "x.safetensors", tensors);
-  EXPECT_EQ(read_raw(folder / "x.safetensors"), official_file());
+  EXPECT_EQ(read_raw(folder / "x.safetensors"), official_safetensors());
 }
 
-TEST(Safetensors, EveryTruncationIsRefused) { check_truncations(official_file(), parse); }
+TEST(Safetensors, EveryTruncationIsRefused) { check_truncations(official_safetensors(), parse_bad_safetensors); }
 
 TEST(Safetensors, EveryFlippedHeaderByteIsSafe) {
-  const std::string valid = official_file();
+  const std::string valid = official_safetensors();
   for (size_t i = 0; i < valid.size() - 23; ++i) {
     for (const int flip : {1, 2, 16, 64, 255}) {
       std::string file = valid;
       file[i] = static_cast<char>(file[i] ^ flip);
       try {
-        parse(as_bytes(file));
+        parse_bad_safetensors(as_bytes(file));
       } catch (const Error&) {
       }
     }

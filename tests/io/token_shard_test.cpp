@@ -21,7 +21,7 @@ std::string shard(uint64_t vocabulary, const std::vector<std::vector<uint32_t>>&
   return read_raw(folder / "x");
 }
 
-const auto parse = [](std::span<const std::byte> bytes) { parse_token_shard(bytes, "bad.shard"); };
+const auto parse_bad_shard = [](std::span<const std::byte> bytes) { parse_token_shard(bytes, "bad.shard"); };
 
 TEST(TokenShard, KeepsTokensAndDocuments) {
   const TemporaryFolder folder;
@@ -136,12 +136,12 @@ TEST(TokenShard, BadFilesAreRefused) {
           {"range backwards", with(answers, ranges + 16, uint64_t{4}), "scored tokens 4 to 4 are out of order"},
           {"tokens after the last document", with(good, trailer - 8, uint64_t{3}), "1 tokens after the last"},
       },
-      parse);
+      parse_bad_shard);
 }
 
 TEST(TokenShard, EveryTruncationIsRefused) {
-  check_truncations(shard(100, {{1, 2, 3}, {4}}), parse);
-  check_truncations(shard(100, {{1, 2, 3}, {4}}, "", {{1, 3}}), parse);
+  check_truncations(shard(100, {{1, 2, 3}, {4}}), parse_bad_shard);
+  check_truncations(shard(100, {{1, 2, 3}, {4}}, "", {{1, 3}}), parse_bad_shard);
 }
 
 TEST(TokenShard, EveryFlippedByteIsFound) {

@@ -1,16 +1,15 @@
 // Block types with two-level scales: 256 elements share fp16 super-scales, 16 or 32 of them a small integer scale.
 #include "detent/format/ggml_block_parts.h"
+#include "detent/format/two_level.h"
 
 namespace detent {
 
 namespace {
 
-constexpr int kElements = 256;
-
 void unpack_q2_k(const uint8_t* block, float* values) {
   const uint8_t *scales = block, *qs = block + 16;
   const float d = half_at(block + 80), min = half_at(block + 82);
-  for (int j = 0; j < kElements; ++j) {
+  for (int j = 0; j < kSuperBlock; ++j) {
     const uint8_t s = scales[j / 16];
     const float step = d * static_cast<float>(s & 15), offset = min * static_cast<float>(s >> 4);
     values[j] = step * static_cast<float>(plane_pair(qs, j)) - offset;
@@ -28,7 +27,7 @@ int q3_k_scale(const uint8_t* scales, int i) {
 void unpack_q3_k(const uint8_t* block, float* values) {
   const uint8_t *mask = block, *qs = block + 32, *scales = block + 96;
   const float d = half_at(block + 108);
-  for (int j = 0; j < kElements; ++j) {
+  for (int j = 0; j < kSuperBlock; ++j) {
     const int high = (mask[j % 32] >> (j / 32)) & 1;
     const float step = d * static_cast<float>(q3_k_scale(scales, j / 16));
     values[j] = step * static_cast<float>(plane_pair(qs, j) - (high == 1 ? 0 : 4));
@@ -51,7 +50,7 @@ int long_nibble(const uint8_t* qs, int j) { return (qs[j / 64 * 32 + j % 32] >> 
 template <class Code>
 void unpack_with_minimum(const uint8_t* block, float* values, Code code) {
   const float d = half_at(block), min = half_at(block + 2);
-  for (int j = 0; j < kElements; ++j) {
+  for (int j = 0; j < kSuperBlock; ++j) {
     const ScaleAndMin s = scale_and_min(block + 4, j / 32);
     const float step = d * static_cast<float>(s.scale), offset = min * static_cast<float>(s.min);
     values[j] = step * static_cast<float>(code(j)) - offset;
@@ -72,21 +71,21 @@ void unpack_q5_k(const uint8_t* block, float* values) {
 void unpack_q6_k(const uint8_t* block, float* values) {
   const uint8_t *low = block, *high = block + 128, *scales = block + 192;
   const float d = half_at(block + 208);
-  for (int j = 0; j < kElements; ++j) {
+  for (int j = 0; j < kSuperBlock; ++j) {
     const int nibbles = low[j / 128 * 64 + j % 64] >> (j % 128 / 64 * 4) & 15;
     const float step = d * static_cast<float>(static_cast<int8_t>(scales[j / 16]));
     values[j] = step * static_cast<float>((nibbles | plane_pair(high, j) << 4) - 32);
   }
 }
 
-constexpr GgmlBlock kBlocks[] = {{"Q2_K", kElements, 84, unpack_q2_k},
-                                 {"Q3_K", kElements, 110, unpack_q3_k},
-                                 {"Q4_K", kElements, 144, unpack_q4_k},
-                                 {"Q5_K", kElements, 176, unpack_q5_k},
-                                 {"Q6_K", kElements, 210, unpack_q6_k}};
+constexpr GgmlBlock kKBlocks[] = {{"Q2_K", kSuperBlock, 84, unpack_q2_k},
+                                  {"Q3_K", kSuperBlock, 110, unpack_q3_k},
+                                  {"Q4_K", kSuperBlock, 144, unpack_q4_k},
+                                  {"Q5_K", kSuperBlock, 176, unpack_q5_k},
+                                  {"Q6_K", kSuperBlock, 210, unpack_q6_k}};
 
 }  // namespace
 
-std::span<const GgmlBlock> k_blocks() { return kBlocks; }
+std::span<const GgmlBlock> k_blocks() { return kKBlocks; }
 
 }  // namespace detent

@@ -7,22 +7,20 @@ namespace detent {
 
 namespace {
 
-constexpr int kElements = 256;
-
 void put_half(uint8_t* at, uint16_t bits) { std::memcpy(at, &bits, sizeof bits); }
 
 void put_pair(uint8_t* qs, int j, int value) { qs[plane_byte(j)] |= static_cast<uint8_t>(value << plane_shift(j)); }
 
 void pack_q2_k(const KScales& scales, const uint8_t* codes, uint8_t* block) {
   for (int i = 0; i < 16; ++i) block[i] = static_cast<uint8_t>(scales.k[i] | scales.k[i] << 4);
-  for (int j = 0; j < kElements; ++j) put_pair(block + 16, j, codes[j]);
+  for (int j = 0; j < kSuperBlock; ++j) put_pair(block + 16, j, codes[j]);
   put_half(block + 80, scales.d);
   put_half(block + 82, scales.min);
 }
 
 void pack_q3_k(const KScales& scales, const uint8_t* codes, uint8_t* block) {
   uint8_t *mask = block, *packed = block + 96;
-  for (int j = 0; j < kElements; ++j) {
+  for (int j = 0; j < kSuperBlock; ++j) {
     put_pair(block + 32, j, codes[j] & 3);
     mask[j % 32] |= static_cast<uint8_t>((codes[j] >> 2) << (j / 32));
   }
@@ -44,7 +42,7 @@ void pack_q4_k(const KScales& scales, const uint8_t* codes, uint8_t* block) {
     b[i] = b[i + 4] = static_cast<uint8_t>(low | high >> 4 << 6);
     b[i + 8] = static_cast<uint8_t>((high & 15) | (high & 15) << 4);
   }
-  for (int j = 0; j < kElements; ++j)
+  for (int j = 0; j < kSuperBlock; ++j)
     block[16 + j / 64 * 32 + j % 32] |= static_cast<uint8_t>(codes[j] << (j % 64 / 32 * 4));
 }
 

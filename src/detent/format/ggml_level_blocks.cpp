@@ -106,12 +106,12 @@ constexpr LevelBlock row(const char* name, LevelSet::Kind kind = LevelSet::kAll)
       {name, L::kElements, L::kBytes, unpack<L>}, {L::kLow, L::kHigh, kind}, ScaleFormat::kFp16, half_bits, pack<L>};
 }
 
-constexpr LevelBlock kBlocks[] = {
+constexpr LevelBlock kLevelBlocks[] = {
     row<Q4_0>("Q4_0"),   row<Q5_0>("Q5_0"),  row<Q8_0>("Q8_0"), row<Q2_0>("Q2_0"), row<Q1_0>("Q1_0", LevelSet::kOdd),
     row<TQ1_0>("TQ1_0"), row<TQ2_0>("TQ2_0")};
 
 }  // namespace
 
-std::span<const LevelBlock> half_scale_blocks() { return kBlocks; }
+std::span<const LevelBlock> half_scale_blocks() { return kLevelBlocks; }
 
 }  // namespace detent

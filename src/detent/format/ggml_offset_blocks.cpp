@@ -15,10 +15,10 @@ void unpack_q5_1(const uint8_t* block, float* values) {
   for (int j = 0; j < 32; ++j) values[j] = static_cast<float>(nibble(block + 8, j) | bit(block + 4, j) << 4) * d + m;
 }
 
-constexpr GgmlBlock kBlocks[] = {{"Q4_1", 32, 20, unpack_q4_1}, {"Q5_1", 32, 24, unpack_q5_1}};
+constexpr GgmlBlock kOffsetBlocks[] = {{"Q4_1", 32, 20, unpack_q4_1}, {"Q5_1", 32, 24, unpack_q5_1}};
 
 }  // namespace
 
-std::span<const GgmlBlock> offset_blocks() { return kBlocks; }
+std::span<const GgmlBlock> offset_blocks() { return kOffsetBlocks; }
 
 }  // namespace detent

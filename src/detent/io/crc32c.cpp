@@ -8,7 +8,7 @@ namespace {
 
 constexpr uint32_t kReversedPolynomial = 0x82F63B78;
 
-constexpr std::array<uint32_t, 256> kTable = [] {
+constexpr std::array<uint32_t, 256> kCrcTable = [] {
   std::array<uint32_t, 256> table{};
   for (uint32_t i = 0; i < 256; ++i) {
     uint32_t crc = i;
@@ -22,7 +22,7 @@ constexpr std::array<uint32_t, 256> kTable = [] {
 
 uint32_t crc32c(std::span<const std::byte> bytes) {
   uint32_t crc = ~uint32_t{0};
-  for (const std::byte byte : bytes) crc = (crc >> 8) ^ kTable[(crc ^ static_cast<uint32_t>(byte)) & 0xff];
+  for (const std::byte byte : bytes) crc = (crc >> 8) ^ kCrcTable[(crc ^ static_cast<uint32_t>(byte)) & 0xff];
   return ~crc;
 }
 
