@@ -45,6 +45,7 @@ class Configuration(BadInput):
         for text, says in (("train: {step: 6}", ["c.json:2:", "train.step'", "train.steps"]),
                            ("train: {steps: many}", ["c.json:2:", "train.steps", "many"]),
                            ("train: {batch_size: 0}", ["c.json:2:", "train.batch_size", "at least 1"]),
+                           ("quant: {weights: {surrogate: clip, surrogate_options: {factr: 2}}}", ["c.json:2:", "factr"]),
                            ("cage: {pull: 0.06}", ["c.json:2:", "cage", "no effect", "quant.weights"])):
             with self.subTest(text):
                 (self.folder / "c.json").write_text(f"data: {{train: [data/a.txt], valid: data/valid.txt}}\n{text}\n"

@@ -81,7 +81,7 @@ QuantSpec to_spec(const TensorQuantOptions& o, const std::string& where) {
                  at("scale", [&] { return parse_scale_rule(o.scale); }),
                  at("scale_format", [&] { return parse_scale_format(o.scale_format); }),
                  at("rotation", [&] { return parse_rotation(o.rotation); })};
-  const auto method = at("surrogate", [&] { return make_surrogate(o.surrogate, o.surrogate_options); });
+  const auto method = make_surrogate(o.surrogate, o.surrogate_options);  // its options name their own line
   spec.learned_unit = spec.scale_rule == ScaleRule::kLearned ? method->learned_unit(spec.grid) : 1;
   at("scale", [&] { check_spec(spec); });
   at("surrogate", [&] { method->check(spec); });

@@ -46,6 +46,7 @@ class Refusals(Case):
         self.assertEqual(result.code, code, told)
         last = result.err.strip().splitlines()[-1] if after_log else result.err
         self.assertEqual(sentences(last), 1, f"not one sentence: {told}")
+        self.assertLessEqual(len(re.findall(r"\.(?:ya?ml|json):\d+:", last)), 1, f"its place more than once: {told}")
         self.assertEqual(result.out, "", told)
         for word in CRASH:
             self.assertNotIn(word, result.err, told)
