@@ -12,6 +12,7 @@ import os
 import random
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +22,14 @@ import transformers
 from safetensors.torch import load_file
 
 CONTEXT = 512
+# A process starts with its parent's peak memory: it is measured from a small parent, not from one that holds torch.
+LAUNCH = """
+import resource, subprocess, sys, time
+begin = time.monotonic()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
 SHAPE = {"vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_attention_heads": 9, "num_key_value_heads": 3,
          "max_position_embeddings": 2048, "tie_word_embeddings": True, "rms_norm_eps": 1e-5}
 TINY = {**SHAPE, "vocab_size": 300, "hidden_size": 64, "intermediate_size": 64, "num_attention_heads": 4, "num_key_value_heads": 4,
@@ -39,12 +48,11 @@ class Program:
 
     def run(self, *arguments):
         """Seconds and peak bytes of one run."""
-        begin = time.monotonic()
-        process = subprocess.Popen([self.path, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        if status != 0:
-            raise SystemExit(f"detent {' '.join(map(str, arguments))} failed")
-        return time.monotonic() - begin, usage.ru_maxrss * 1024
+        done = subprocess.run([sys.executable, "-S", "-c", LAUNCH, self.path, *map(str, arguments)], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise SystemExit(f"detent {' '.join(map(str, arguments))} failed: {done.stderr.strip()}")
+        seconds, kilobytes = done.stdout.split()
+        return float(seconds), int(kilobytes) * 1024
 
     def eval(self, model, text):
         return self.run("eval", model, "--data", text, "--context", CONTEXT, "--batch-size", 1)
@@ -147,7 +155,9 @@ def main():
         text = "".join(choose.choice("abcdefghij \n.,") for _ in range(CONTEXT * (arguments.windows + 1)))
         long.write_text(text)
         short.write_text(text[:CONTEXT])
-        bench_loading(program, large, tiny, short, arguments.rounds)
+        few = base / "few.txt"
+        few.write_text(text[:8])
+        bench_loading(program, large, tiny, few, arguments.rounds)
         bench_evaluation(program, large, long, short, arguments.rounds)
 
 

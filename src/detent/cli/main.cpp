@@ -12,6 +12,7 @@
 #include "detent/base/error.h"
 #include "detent/base/options.h"
 #include "detent/cli/commands.h"
+#include "detent/ops/block_cache.h"
 
 namespace {
 
@@ -91,6 +92,7 @@ std::optional<int> parsed(CLI::App& app, int argc, char** argv) {
 int main(int argc, char** argv) {
   // Sums inside matrix products in an order that the number of threads does not change, where the library can.
   setenv("MKL_CBWR", "AVX2,STRICT", 0);
+  detent::use_block_cache();
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes becomes an error of the write that meets it
   CLI::App app{"detent: quantization-aware training. What you train is what you ship.", "detent"};
   app.require_subcommand(1);

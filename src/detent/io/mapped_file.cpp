@@ -39,10 +39,11 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 void MappedFile::release(std::span<const std::byte> part) const {
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<uintptr_t>(part.data()) + page - 1) / page * page;
-  const auto end = reinterpret_cast<uintptr_t>(part.data() + part.size()) / page * page;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // advice: it may be ignored
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));  // where the mapping begins, too
+  const auto from = static_cast<size_t>(part.data() - bytes_.data());
+  const size_t begin = (from + page - 1) / page * page, end = (from + part.size()) / page * page;
+  std::byte* const start = const_cast<std::byte*>(bytes_.data()) + begin;
+  if (begin < end) ::madvise(start, end - begin, MADV_DONTNEED);  // advice: it may be ignored
 }
 
 MappedFile::~MappedFile() {

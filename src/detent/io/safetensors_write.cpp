@@ -35,6 +35,7 @@ void sort_as_written(std::vector<TensorInfo>& tensors, const fs::path& path) {
     return std::tie(b.dtype, a.name) < std::tie(a.dtype, b.name);
   });
   std::vector<std::string_view> names;
+  names.reserve(tensors.size());
   for (const TensorInfo& tensor : tensors) names.push_back(tensor.name);
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());

@@ -1,6 +1,6 @@
 """Tokenizing text against Hugging Face's Rust library, on one thread each, and detent on more.
 
-    python3 bench/peers/tokenizers.py PROGRAM [--text FILE ...] [--megabytes 12] [--rounds 3]
+    python3 bench/peers/tokenizing.py PROGRAM [--text FILE ...] [--megabytes 12] [--rounds 3]
 
 Needs the PyPI package tokenizers, which trains every tokenizer on the spot. The text (English, code and, where FILEs name
 some, theirs) is a jsonl file of documents of some kB. The library gets the documents as a list in memory and is timed in its
@@ -25,7 +25,6 @@ from pathlib import Path
 
 os.environ["RAYON_NUM_THREADS"] = "1"  # before the library starts its threads
 HERE = Path(__file__).resolve().parent
-sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != HERE]  # this file has the library's name
 sys.path.append(str(HERE.parents[1] / "tests" / "interop"))
 from tokenizer_kinds import all_kinds, made  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402

@@ -1,0 +1,50 @@
+// Large tensors from memory that the process already has. A step frees and asks again for the same hundreds of
+// megabytes; through the system each time costs a page fault and a clearing for every 4 kB of them.
+#pragma once
+#include <c10/core/Allocator.h>
+
+#include <cstddef>
+#include <mutex>
+#include <vector>
+
+namespace detent {
+
+// Blocks of at least kLeast bytes; smaller ones come from `small`. What is kept for later never makes the sum of kept
+// and used blocks larger than the sum of used ones has ever been. Large pages are asked for where the system grants
+// them. Memory that the system does not give throws what `small` throws.
+class BlockCache final : public c10::Allocator {
+ public:
+  static constexpr size_t kLeast = size_t{1} << 18;
+
+  explicit BlockCache(c10::Allocator& small) : small_(small) {}
+
+  struct Bytes {
+    size_t used = 0, kept = 0, most_used = 0;
+  };
+  Bytes bytes() const;
+
+  c10::DataPtr allocate(size_t n) override;
+  void copy_data(void* to, const void* from, size_t n) const override { default_copy_data(to, from, n); }
+
+ private:
+  struct Block {
+    void* data;
+    size_t size;
+  };
+  struct Handle;
+  static void give_back(void* handle);
+
+  Block take(size_t size);
+  bool take_kept(size_t size, Block& block);
+  void let_go(size_t most_kept);
+
+  c10::Allocator& small_;
+  mutable std::mutex mutex_;
+  std::vector<Block> kept_;  // the longest unused first
+  Bytes bytes_;
+};
+
+// Every CPU tensor made from now on in this process. Call once, before tensors are made.
+void use_block_cache();
+
+}  // namespace detent
