@@ -6,6 +6,8 @@
 #include "detent/data/tokenizer.h"
 #include "detent/import/load.h"
 #include "detent/import/model_path.h"
+#include "detent/ops/coded.h"
+#include "detent/qat/options.h"
 
 namespace detent {
 
@@ -22,21 +24,34 @@ DecoderConfig model_config(const TrainConfig& config) {
   return read_model_config(resolve_model(config.model.from));
 }
 
+// Floats that the linear layers of one block keep for backward by one token: their inputs, d for q, k, v together, d
+// for gate and up, q and h. Quantized, each layer keeps its own copy and a mask of bits; learned scales need what was
+// quantized, too. Where both operands are codes (ops/coded.h) those that share an input share its bytes.
+double kept_inputs(const QuantOptions* quant, double d, double q, double h) {
+  constexpr double kMask = 1.0 / 32, kCode = 1.0 / 4;
+  const double own = 2 * d + q + h;
+  if (!quant || !quant->activations) return own;
+  const QuantSpec input = to_spec(*quant->activations, "quant.activations");
+  const bool learned = input.scale_rule == ScaleRule::kLearned;
+  const bool codes =
+      quant->weights && ops::code_pair(input, to_spec(*quant->weights, "quant.weights"), static_cast<int64_t>(d));
+  const double copies = codes ? (kCode + kMask) * own : (1 + kMask) * (5 * d + q + h);
+  return copies + (learned ? own : 0);
+}
+
 // Floats kept for backward by one token: what each layer's operations save, counted in models/causal_lm.cpp, plus the
 // gradients that the widest operation's backward makes at once.
-double floats_per_token(const DecoderConfig& m, bool quantized_inputs) {
+double floats_per_token(const DecoderConfig& m, const QuantOptions* quant) {
   const auto d = static_cast<double>(m.hidden_size), h = static_cast<double>(m.intermediate_size);
   const auto q = static_cast<double>(m.num_attention_heads * m.head_size());
   const auto kv = static_cast<double>(m.kv_heads() * m.head_size());
-  const double norms = 2 * (2 * d + d);             // input, normalized, output of two norms
-  const double attention = 3 * q + 3 * kv + 2 * q;  // projections, rotated, mixed twice
-  const double feed_forward = 4 * h + 2 * d;        // gate, up, silu, product; residual sums
-  // Each quantized input is kept as a value of its own plus a mask of one byte.
-  const double inputs = quantized_inputs ? 1.25 * (3 * d + q + 2 * d + h) : 0;
+  const double norms = 2 * 2 * d;           // input, which is the residual sum, and normalized, of two norms
+  const double attention = 2 * q + 2 * kv;  // q and k rotated, v, mixed
+  const double feed_forward = 3 * h;        // gate, up, silu
   const double logits = 3 * static_cast<double>(m.vocab_size);
   const double temporary = 3 * h;  // gradients of gate, up and their product
-  return static_cast<double>(m.num_hidden_layers) * (norms + attention + feed_forward + inputs) + logits + 2 * d +
-         temporary;
+  return static_cast<double>(m.num_hidden_layers) * (norms + attention + feed_forward + kept_inputs(quant, d, q, h)) +
+         logits + 2 * d + temporary;
 }
 
 }  // namespace
@@ -59,8 +74,7 @@ MemoryEstimate estimate_memory(const TrainConfig& config) {
   if (config.train.steps == 0) return e;
   e.gradients = bytes;
   e.optimizer = config.optimizer.name == "adamw" ? 2 * bytes : config.optimizer.momentum > 0 ? bytes : 0;
-  e.activations =
-      4.0 * static_cast<double>(tokens) * floats_per_token(model, config.quant && config.quant->activations);
+  e.activations = 4.0 * static_cast<double>(tokens) * floats_per_token(model, config.quant ? &*config.quant : nullptr);
   return e;
 }
 
