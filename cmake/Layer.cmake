@@ -24,6 +24,9 @@ endfunction()
 
 function(detent_unity TARGET)
   set_target_properties(${TARGET} PROPERTIES UNITY_BUILD ${DETENT_UNITY} UNITY_BUILD_BATCH_SIZE 10)
+  if(DETENT_CORE)
+    target_compile_options(${TARGET} PRIVATE -O0)  # their time goes into the compiler, not into running
+  endif()
 endfunction()
 
 function(detent_use_torch_header TARGET)
@@ -45,7 +48,7 @@ endfunction()
 
 # detent_test(kernels SOURCES ... ): the program test_kernels from tests/kernels/*_test.cpp, one ctest entry.
 function(detent_test NAME)
-  cmake_parse_arguments(ARG "TORCH;UNITY;HEAVY" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;UNITY" "" "LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${NAME}/*_test.cpp)
   if(NOT sources)
     return()
@@ -56,9 +59,6 @@ function(detent_test NAME)
   target_link_libraries(test_${NAME} PRIVATE ${ARG_LINK} GTest::gtest_main GTest::gmock)
   if(ARG_UNITY)
     detent_unity(test_${NAME})
-    if(DETENT_UNITY AND NOT ARG_HEAVY)
-      target_compile_options(test_${NAME} PRIVATE -O0)  # their time goes into the compiler, not into running
-    endif()
   endif()
   if(ARG_TORCH)
     detent_use_torch_header(test_${NAME})

@@ -8,6 +8,7 @@
 set -euo pipefail
 [ $# = 2 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2; }
 detent="${DETENT:-build/release/detent}"
+mkdir -p finetune
 base="$(dirname "${BASH_SOURCE[0]}")/stories.yaml"
 seeds=(0 1 2)
 

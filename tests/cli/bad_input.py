@@ -67,6 +67,11 @@ class Configuration(BadInput):
 
 
 class Files(BadInput):
+    def test_another_file_is_not_replaced(self):
+        (self.folder / "notes.txt").write_text("mine\n")
+        self.refused("export", "run", "--to", "gguf:q4_0", "--out", "notes.txt", says=["notes.txt exists", "GGUF"])
+        self.refused("report", "run", "--out", "notes.txt", says=["notes.txt exists", "page"])
+
     def test_safetensors(self):
         (self.folder / "x.safetensors").write_bytes(bad_safetensors()["shape overflows"])
         self.refused("inspect", "x.safetensors", says=["x.safetensors"])

@@ -173,6 +173,20 @@ TEST(AtomicDirectory, MistakesAreBadInput) {
   EXPECT_THAT(error_of([&] { AtomicDirectory directory(folder / "no/x"); }), HasSubstr("does not exist"));
 }
 
+TEST(AtomicFile, AnotherKindOfFileIsNotReplaced) {
+  const TemporaryFolder folder;
+  write_raw(folder / "empty", "");
+  write_raw(folder / "older.gguf", "GGUF and more");
+  write_raw(folder / "config.yaml", "model: {}");
+  write_raw(folder / "short", "GG");
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  for (const char* name : {"none", "empty", "older.gguf", "pipe", "."})
+    EXPECT_NO_THROW(check_replaceable(folder / name, "GGUF", "a GGUF file")) << name;
+  for (const char* name : {"config.yaml", "short"})
+    EXPECT_THAT(error_of([&] { check_replaceable(folder / name, "GGUF", "a GGUF file"); }),
+                HasSubstr(std::string(name) + " exists and is not a GGUF file"));
+}
+
 TEST(AtomicDirectory, StaleTemporariesAreRemoved) {
   const TemporaryFolder folder;
   fs::create_directories(folder / "step-1.tmp-123/sub");

@@ -24,7 +24,10 @@ int run(const Arguments& arguments) {
       for (const std::string& sentence : report::findings(comparison)) fmt::print("{}\n", sentence);
     }
   if (arguments.table && page.comparisons.empty()) fail("--table needs an arms.json among the paths");
-  if (!arguments.out.empty()) io::write_file_atomically(arguments.out, report::report_html(page));
+  if (arguments.out.empty()) return 0;
+  io::check_replaceable(arguments.out, "<!doctype html", "a page");
+  io::write_file_atomically(arguments.out, report::report_html(page));
+  fmt::print(stderr, "wrote {}\n", arguments.out);
   return 0;
 }
 }  // namespace

@@ -85,7 +85,10 @@ std::optional<std::string> block_refusal(const LevelBlock& block, const QuantSpe
     return fmt::format("rotation {} has no place in the format, which keeps weights as the matmul reads them",
                        rotation_name(spec.rotation));
   if (columns % block.elements != 0)
-    return fmt::format("rows of {} weights are not whole blocks of {}; skip the layer", columns, block.elements);
+    return fmt::format(
+        "rows of {} weights are not whole blocks of {}; train with such layers in quant.skip beside its default, "
+        "embed_tokens and lm_head",
+        columns, block.elements);
   if (!block_factor(block, spec.grid)) return grid_refusal(block, spec.grid);
   if (!group_fits(block, spec.granularity))
     return fmt::format("{} weights share a scale in a block, {} in a group", block.elements, spec.granularity.size);

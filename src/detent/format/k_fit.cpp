@@ -99,7 +99,10 @@ std::optional<std::string> block_refusal(const KBlock& block, const QuantSpec& s
     return fmt::format("rotation {} has no place in the format, which keeps weights as the matmul reads them",
                        rotation_name(spec.rotation));
   if (columns % block.elements != 0)
-    return fmt::format("rows of {} weights are not whole blocks of {}; skip the layer", columns, block.elements);
+    return fmt::format(
+        "rows of {} weights are not whole blocks of {}; train with such layers in quant.skip beside its default, "
+        "embed_tokens and lm_head",
+        columns, block.elements);
   const auto fit = k_fit(block, spec.grid);
   if (!fit || !grid_fits(block, spec.grid))
     return fmt::format("{} has levels from {:g} to {:g} in steps of {:g}, the block has {}", spec.grid.name(),

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "detent/base/error.h"
 #include "detent/io/bytes.h"
@@ -134,6 +135,16 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);
   file.commit();
+}
+
+void check_replaceable(const fs::path& path, std::string_view begins, std::string_view kind) {
+  if (!fs::is_regular_file(path)) return;  // for the writer to refuse, as what cannot be read
+  std::ifstream file(path, std::ios::binary);
+  std::string found(begins.size(), '\0');
+  file.read(found.data(), static_cast<std::streamsize>(found.size()));
+  found.resize(static_cast<size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+  if (!found.empty() && found != begins)
+    fail("{} exists and is not {}; give another name, or remove it", path.string(), kind);
 }
 
 void check_free_for_folder(const std::filesystem::path& path) {

@@ -41,6 +41,9 @@ class AtomicFile {
 };
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+// Fails (bad input) when there is a file that is not empty and does not begin so: it is another one, named by mistake.
+// kind: "a GGUF file"
+void check_replaceable(const std::filesystem::path& path, std::string_view begins, std::string_view kind);
 // Fails (bad input) when path is anything but free or an empty folder, which a folder put there would remove.
 void check_free_for_folder(const std::filesystem::path& path);
 // Removes a folder under a temporary name, so that a crash never leaves a part of it under its own.
