@@ -175,7 +175,7 @@ class TheMachine(BadInput):
         disk = self.folder / "disk"
         mount(self, disk, "-t", "tmpfs", "-o", "size=400k", "tmpfs")
         self.fault(detent("train", self.config(disk / "run", checkpoint={"every": 2, "keep": 2})), str(disk))
-        (disk / "old.gguf").write_bytes(b"an older file")
+        (disk / "old.gguf").write_bytes(b"GGUF, an older file")
         shutil.rmtree(disk / "run")
         (disk / "ballast").write_bytes(b"\0" * (disk_free(disk) - 8192))
         before = contents(disk)

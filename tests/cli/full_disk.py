@@ -47,7 +47,7 @@ class FullDisk(Machine):
         disk = self.disk(16)
         for target, name in (("gguf:q4_0", "m.gguf"), ("gguf:f32", "m.gguf"), ("safetensors:dequantized", "m")):
             with self.subTest(target):
-                (disk / "m.gguf").write_bytes(b"an older file")
+                (disk / "m.gguf").write_bytes(b"GGUF, an older file")
                 before = contents(disk)
                 self.fault(detent("export", self.folder / "run", "--to", target, "--out", disk / name), str(disk))
                 self.assertEqual(contents(disk), before)
