@@ -12,6 +12,7 @@ in turns.
 import argparse
 import hashlib
 import json
+import math
 import os
 import resource
 import statistics
@@ -74,12 +75,13 @@ def compare(program, name, path, documents, large, small, rounds, threads):
     for _ in range(rounds):
         (start, start_clock, _), (one, one_clock, _) = detent(program, path, small, 1), detent(program, path, large, 1)
         ours.append(one - start)
-        scaling.append((one_clock - start_clock) / (detent(program, path, large, threads)[1] - start_clock))
+        many = detent(program, path, large, threads)[1] - start_clock
+        scaling.append((one_clock - start_clock) / many if many > 0.5 else math.nan)
         for form, work in forms(tokenizer, documents):
             theirs.setdefault(form, []).append(timed(work))
     form, best = min(((form, statistics.median(seconds)) for form, seconds in theirs.items()), key=lambda pair: pair[1])
     size, mine = sum(len(d.encode()) for d in documents) / 1e6, statistics.median(ours)
-    print(f"{name:16} {size / mine:7.1f} {size / best:9.1f}  {best / mine:6.2f} x  {statistics.median(scaling):6.2f} x  "
+    print(f"{name:16} {size / mine:7.1f} {size / best:9.1f}  {best / mine:6.2f} x  {'too short' if math.isnan(scaling[0]) else f'{statistics.median(scaling):6.2f} x'}  "
           f"{'equal' if equal else 'IDS DIFFER'}  ({form})", flush=True)
     return equal
 
