@@ -13,11 +13,11 @@ import argparse
 import json
 import math
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -244,7 +244,8 @@ def print_peak(arguments):
     step = Step(bool(arguments.quantized), bool(arguments.compiled))
     step()
     step()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    status = Path("/proc/self/status").read_text()  # getrusage would start from the peak of the parent
+    print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 
 
 def bench_step(arguments):
