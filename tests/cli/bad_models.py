@@ -9,7 +9,7 @@ import support
 SHAPE = {"vocab_size": 257, "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 CONFIG = {"model_type": "llama", **SHAPE}
 SPARE = 64 << 20  # memory that a case may take beyond its files and a bare start
-SECONDS = 20  # no hang, on however busy a machine; the slowest case is printed
+SECONDS = 1.0  # of the processor, so that a busy machine does not count; 20 by the clock: no hang
 
 
 def shapes():
@@ -367,7 +367,8 @@ class BadModels(support.Case):
         self.assertEqual(result.err.count("\n"), 1, f"not one sentence: {result.err}")
         self.assertLess(len(result.err), 600)
         self.assertLess(result.peak_bytes - idle, size + SPARE)
-        self.assertLess(result.seconds, SECONDS, name)
+        self.assertLess(result.processor_seconds, SECONDS, name)
+        self.assertLess(result.seconds, 20 * SECONDS, name)
 
     def test_the_folder_that_is_spoilt_is_good(self):
         (self.folder / "t.txt").write_text("some text to read, and some more\n")
@@ -386,7 +387,7 @@ class BadModels(support.Case):
         for name, (make, fragment) in CASES.items():
             with self.subTest(case=name):
                 path, size = self.write(make())
-                result = min((support.detent("eval", path, "--data", text) for _ in range(2)), key=lambda r: r.seconds)
+                result = min((support.detent("eval", path, "--data", text) for _ in range(2)), key=lambda r: r.processor_seconds)
                 slowest, heaviest = max(slowest, result.seconds), max(heaviest, result.peak_bytes - idle - size)
                 self.check(name, result, fragment, size, idle)
             for file in path.iterdir():

@@ -100,6 +100,7 @@ int run_data(const Arguments& arguments) {
 }
 
 int run_task(const Arguments& arguments) {
+  if (!arguments.samples.empty()) io::check_replaceable(arguments.samples, "{\"answer\"", "a file of answers");
   const Task task = read_task(arguments.task);
   Subject subject = open_subject(arguments, std::nullopt);
   int64_t choices = 0;
@@ -109,7 +110,6 @@ int run_task(const Arguments& arguments) {
       *subject.inference.model, task, *subject.tokenizer,
       {.context = subject.context, .batch_size = arguments.batch_size, .bos = !arguments.no_bos}, show(bar));
   bar.finish();
-  if (!arguments.samples.empty()) io::check_replaceable(arguments.samples, "{\"answer\"", "a file of answers");
   if (!arguments.samples.empty()) io::write_file_atomically(arguments.samples, samples_jsonl(task, result));
   if (arguments.json)
     print_json(to_json(result));

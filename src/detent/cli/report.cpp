@@ -17,6 +17,7 @@ struct Arguments {
 
 int run(const Arguments& arguments) {
   if (arguments.out.empty() && !arguments.table) fail("nothing to do: give --out FILE, --table, or both");
+  if (!arguments.out.empty()) io::check_replaceable(arguments.out, "<!doctype html", "a page");
   const report::Report page = report::load_report(arguments.paths);
   if (arguments.table)
     for (const report::Comparison& comparison : page.comparisons) {
@@ -25,7 +26,6 @@ int run(const Arguments& arguments) {
     }
   if (arguments.table && page.comparisons.empty()) fail("--table needs an arms.json among the paths");
   if (arguments.out.empty()) return 0;
-  io::check_replaceable(arguments.out, "<!doctype html", "a page");
   io::write_file_atomically(arguments.out, report::report_html(page));
   fmt::print(stderr, "wrote {}\n", arguments.out);
   return 0;

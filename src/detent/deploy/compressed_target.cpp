@@ -27,8 +27,7 @@ std::string module_of(const std::string& weight) {
   return weight.substr(0, weight.size() - std::string(".weight").size());
 }
 
-// One tensor of the file: made when its turn comes, so that the memory of one
-// is enough.
+// One tensor of the file: made when its turn comes, so that the memory of one is enough.
 struct Part {
   io::TensorInfo info;
   std::function<std::vector<std::byte>()> bytes;
@@ -63,13 +62,11 @@ class Writer {
     const auto moved = [](const auto& entry) { return !entry.first.symmetric; };
     if (std::any_of(schemes_.begin(), schemes_.end(), moved))
       report.notes.emplace_back(
-          "the file has zero points, packed as compressed-tensors packs them; "
-          "transformers 5.24 does not load such a "
+          "the file has zero points, packed as compressed-tensors packs them; transformers 5.24 does not load such a "
           "folder");
   }
 
-  // One group a scheme. A single one means every linear layer but those that
-  // are ignored; several name their modules.
+  // One group a scheme. A single one means every linear layer but those that are ignored; several name their modules.
   json quantization_config() const {
     CompressedConfig config;
     for (const auto& [scheme, modules] : schemes_) config.groups.push_back({scheme, modules});
@@ -87,10 +84,8 @@ class Writer {
       add_packed(name, recorded ? layer->second.input : std::nullopt);
     } else {
       if (recorded && layer->second.input)
-        fail(
-            "[export] the input of {} is quantized, its weight is not: "
-            "compressed-tensors keeps both or neither",
-            name);
+        fail("[export] the input of {} is quantized, its weight is not: compressed-tensors keeps both or neither",
+             name);
       add_dense(name);
     }
   }
@@ -98,17 +93,14 @@ class Writer {
   void add_packed(const std::string& name, const std::optional<QuantSpec>& input) {
     if (name == "model.embed_tokens.weight")
       fail(
-          "[export] {} is on a grid, which programs that load "
-          "compressed-tensors do not expect of a table; train it "
+          "[export] {} is on a grid, which programs that load compressed-tensors do not expect of a table; train it "
           "with quant.skip: [embed_tokens]",
           name);
     const auto matrix = packed_matrix(model_.tensor(name));
     if (!matrix)
       fail(
-          "[export] {} does not lie on a grid of integers of 2 to 8 bits in "
-          "rows or groups, nor of mxfp4; train on one "
-          "(`detent methods --targets`), or round it untrained with "
-          "--from-float",
+          "[export] {} does not lie on a grid of integers of 2 to 8 bits in rows or groups, nor of mxfp4; train on one "
+          "(`detent methods --targets`), or round it untrained with --from-float",
           name);
     add_parts(*matrix, name);
     join({matrix->kind, matrix->bits, matrix->zero_point == 0, matrix->granularity, input}, module_of(name));

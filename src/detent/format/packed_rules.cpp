@@ -10,12 +10,11 @@ namespace {
 class PackedRules : public TargetRules {
  public:
   PackedRules()
-      : TargetRules("compressed-tensors",
-                    "Hugging Face folder for vLLM and transformers; integers "
-                    "of 2 to 8 bits, any scale, a tensor, row "
-                    "or group each, or e2m1 with powers of two for 32 (mxfp4); "
-                    "inputs as they are or in integers with "
-                    "a scale a token") {}
+      : TargetRules(
+            "compressed-tensors",
+            "Hugging Face folder for vLLM and transformers; integers of 2 to 8 bits, any scale, a tensor, row or group "
+            "each, or e2m1 with powers of two for 32 (mxfp4); inputs as they are or in integers with a scale a token") {
+  }
   std::optional<std::string> refusal(const QuantSpec& spec, int64_t) const override {
     if (spec.rotation != Rotation::kNone)
       return fmt::format("rotation {} is not written: the format's transforms are not handled",
@@ -38,8 +37,7 @@ class PackedRules : public TargetRules {
                       spec.rotation == Rotation::kNone;
     if (same) return std::nullopt;
     return fmt::format(
-        "the programs that load it quantize inputs as {{grid: "
-        "int, scale: absmax_full, group: token}}; the nearest "
+        "the programs that load it quantize inputs as {{grid: int, scale: absmax_full, group: token}}; the nearest "
         "accepted is: int{} absmax_full row",
         spec.grid.bits < 2 ? 2 : spec.grid.bits);
   }

@@ -45,8 +45,7 @@ std::vector<int64_t> matrix_shape(const io::SafetensorsReader& file, const Tenso
   return elements<int64_t>(*shape);
 }
 
-// Packed along the rows where the weights are packed along the columns; whole
-// bytes else.
+// Packed along the rows where the weights are packed along the columns; whole bytes else.
 void check_zero_points(const PackedTensor& p, const std::string& name) {
   const bool words = p.zero_point->dtype == Dtype::kI32;
   if (p.scheme.granularity.kind == GranularityKind::kTensor || (!words && p.zero_point->dtype != Dtype::kI8))

@@ -1,6 +1,5 @@
-// A matrix packed by compressed-tensors: `X.weight_packed` (or int8
-// `X.weight`), `X.weight_scale`, `X.weight_shape` and `X.weight_zero_point`
-// together are `X.weight`.
+// A matrix packed by compressed-tensors: `X.weight_packed` (or int8 `X.weight`), `X.weight_scale`, `X.weight_shape` and
+// `X.weight_zero_point` together are `X.weight`.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -24,15 +23,12 @@ struct PackedTensor {
 };
 
 bool is_beside_packed(const std::string& name);  // scale, shape or zero point of a matrix
-// The module whose packed matrix this is; nothing when it is an ordinary
-// tensor.
+// The module whose packed matrix this is; nothing when it is an ordinary tensor.
 std::optional<std::string> packed_module(const io::TensorView& view);
-// Fails, naming file and module, on parts that are missing or do not fit the
-// scheme.
+// Fails, naming file and module, on parts that are missing or do not fit the scheme.
 PackedTensor open_packed(const io::SafetensorsReader& file, const io::TensorView& view, const std::string& module,
                          const PackedScheme& scheme);
-// float32 [rows, columns], as the library decompresses it with scales in
-// float32. Lets go of the file's pages.
+// float32 [rows, columns], as the library decompresses it with scales in float32. Lets go of the file's pages.
 at::Tensor decode_packed(const io::SafetensorsReader& file, const PackedTensor& packed);
 
 }  // namespace detent

@@ -28,6 +28,7 @@ class Result:
     err: str
     seconds: float
     peak_bytes: int  # highest resident memory
+    processor_seconds: float  # its own, whatever else the machine does
 
     def json(self):
         return json.loads(self.out)
@@ -69,7 +70,8 @@ def finish(process, begin, timeout):
         if pipe:
             pipe.close()
     process.returncode = os.waitstatus_to_exitcode(status)
-    return Result(process.returncode, taken["out"], taken["err"], time.monotonic() - begin, usage.ru_maxrss * 1024)
+    return Result(process.returncode, taken["out"], taken["err"], time.monotonic() - begin, usage.ru_maxrss * 1024,
+                  usage.ru_utime + usage.ru_stime)
 
 
 def detent(*arguments, cwd=None, timeout=300, **how):
