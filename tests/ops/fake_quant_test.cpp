@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -34,6 +35,27 @@ TEST(ForRows, UsesEveryThread) {
   at::set_num_threads(before);
   EXPECT_EQ(threads.size(), 3u);
   EXPECT_EQ(rows, 64);
+}
+
+// By definition: a bit is set where the surrogate's interval holds x/d. Scales are powers of two, so x/d is exact; most
+// of these groups begin inside a byte of bits.
+TEST(FakeQuant, MaskBitsOfGroupsOfAnyLength) {
+  constexpr int64_t kRows = 3, kColumns = 60;
+  const kernels::Surrogate surrogate{-1.5f, 2.5f};
+  at::Tensor x = at::empty({kRows, kColumns}), expected = at::empty({kRows, kColumns});
+  for (const int64_t group : {1, 3, 4, 10, 12, 20, 30, 60}) {
+    const QuantSpec spec{make_grid("int", 4), {GranularityKind::kGroup, group}};
+    const at::Tensor scales = at::empty({kRows, kColumns / group});
+    for (int64_t i = 0; i < scales.numel(); ++i)
+      scales.data_ptr<float>()[i] = std::ldexp(1.0f, static_cast<int>(i % 5));
+    for (int64_t i = 0; i < x.numel(); ++i) {
+      const float u = static_cast<float>(i * 7 % 23) / 2 - 5;  // from -5 to 6 in halves
+      x.data_ptr<float>()[i] = u * scales.const_data_ptr<float>()[i / group];
+      expected.data_ptr<float>()[i] = u >= -1.5f && u <= 2.5f ? 1.0f : 0.0f;
+    }
+    const auto result = ops::fake_quant(x, scales, spec, surrogate, {.mask = true});
+    EXPECT_TRUE(at::equal(ops::masked_backward(at::ones_like(x), result.mask, spec), expected)) << group;
+  }
 }
 
 TEST(FakeQuant, ShapesThatDoNotFitAreRefused) {
