@@ -106,6 +106,35 @@ TEST(PackedLoss, GradientIsTheSumOverTheDocumentsAlone) {
     EXPECT_LT((packed[i] - expected[i]).abs().max().item<float>(), 1e-4 * (1 + expected[i].abs().max().item<float>()));
 }
 
+// Against the graph over all logits at once: in parts, with a head of its own and a tied one, positions not scored.
+TEST(Backpropagate, GivesTheLossAndTheGradientsOverAllLogits) {
+  for (const bool tied : {false, true}) {
+    DecoderConfig config = tiny_config(50'000);
+    config.tie_word_embeddings = tied;
+    CausalLm model(config, 3);
+    for (const nn::Slot& slot : model.slots()) slot.parameter->set_requires_grad(true);
+    Loader loader({documents({200, 180, 260}, {{0, 150}, {210, 600}})}, {300, 0, 0, Packing::kDocuments});
+    const Batch batch = loader.next(loader.windows());
+    ASSERT_GT(batch.rows * batch.columns, 2 * positions_at_a_time(config.vocab_size));
+    const auto gradients = [&] {
+      std::vector<at::Tensor> all;
+      for (const nn::Slot& slot : model.slots()) {
+        all.push_back(slot.parameter->grad().clone());
+        slot.parameter->mutable_grad() = at::Tensor();
+      }
+      return all;
+    };
+    const at::Tensor loss = summed_loss(model, batch);
+    loss.div(7.0).backward();
+    const std::vector<at::Tensor> expected = gradients();
+    const double nats = backpropagate(model, training_states(model, batch), batch, 7.0);
+    const std::vector<at::Tensor> got = gradients();
+    EXPECT_NEAR(nats, loss.item<double>(), 1e-5 * nats);
+    for (size_t i = 0; i < expected.size(); ++i)
+      EXPECT_LT((got[i] - expected[i]).abs().max().item<float>(), 1e-5 * (1 + expected[i].abs().max().item<float>()));
+  }
+}
+
 // Against logits of every position at once; a vocabulary so large that the output layer is computed in parts.
 TEST(PredictionLosses, EqualTheLossOverAllLogits) {
   for (const int64_t vocabulary : {257, 300'000}) {

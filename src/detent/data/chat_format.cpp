@@ -15,10 +15,10 @@ struct ChatFormat::Template {
 };
 
 const ChatFormat::Template& ChatFormat::find(const std::string& name) {
-  static const Template kTemplates[] = {
+  static const Template templates[] = {
       {"llama3", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "\n\n", "", true},
       {"chatml", nullptr, "<|im_start|>", nullptr, "<|im_end|>", "\n", "\n", false}};
-  for (const Template& known : kTemplates)
+  for (const Template& known : templates)
     if (name == known.name) return known;
   fail("data.chat_format: '{}' is not supported; known: {}", name, fmt::join(kChatFormats, ", "));
 }

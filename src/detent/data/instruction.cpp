@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 
 Message parse_message(const json& turn, const std::string& where) {
-  const Message message{text_of(turn, "role", where), text_of(turn, "content", where)};
+  Message message{text_of(turn, "role", where), text_of(turn, "content", where)};
   for (const auto& [key, value] : turn.items())
     if (key != "role" && key != "content")
       fail("{}: the key {} of a message is not supported; a message has a role and content", where, in_quotes(key));

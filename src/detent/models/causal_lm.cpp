@@ -6,6 +6,7 @@
 
 #include "detent/architectures/parameters.h"
 #include "detent/ops/fake_quant.h"
+#include "detent/ops/layers.h"
 
 namespace detent {
 
@@ -68,7 +69,7 @@ at::Tensor CausalLm::attention(size_t layer, const at::Tensor& x, const Pass& pa
   };
   const auto rotated = [&](const at::Tensor& projected, const nn::RmsNorm& norm) {
     const at::Tensor each = config_.qk_norm ? norm.forward(heads(projected)) : heads(projected);
-    return nn::rotate(each.transpose(1, 2), pass.rotation);
+    return ops::rope(each, pass.rotation.cos, pass.rotation.sin).transpose(1, 2);
   };
   const at::Tensor q = rotated(block.q.forward(x), block.q_norm);
   at::Tensor k = rotated(block.k.forward(x), block.k_norm), v = heads(block.v.forward(x)).transpose(1, 2);
@@ -82,7 +83,7 @@ at::Tensor CausalLm::through_blocks(at::Tensor x, const Pass& pass) {
     Block& block = blocks_[i];
     x = x + attention(i, block.input_norm.forward(x), pass);
     const at::Tensor y = block.post_norm.forward(x);
-    x = x + block.down.forward(at::silu(block.gate.forward(y)) * block.up.forward(y));
+    x = x + block.down.forward(ops::swiglu(block.gate.forward(y), block.up.forward(y)));
   }
   return x;
 }

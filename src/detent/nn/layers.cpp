@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "detent/ops/layers.h"
+
 namespace detent::nn {
 
 at::Tensor Linear::forward(const at::Tensor& x) const {
@@ -10,9 +12,6 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
   return biased ? at::linear(x, weight, bias.value()) : at::linear(x, weight);
 }
 
-at::Tensor RmsNorm::forward(const at::Tensor& x) const {
-  const at::Tensor inverse = at::rsqrt(x.square().mean(-1, true) + epsilon);
-  return x * inverse * value();
-}
+at::Tensor RmsNorm::forward(const at::Tensor& x) const { return ops::rms_norm(x, value(), epsilon); }
 
 }  // namespace detent::nn

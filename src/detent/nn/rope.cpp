@@ -72,14 +72,8 @@ Rotation Rope::of_documents(const at::Tensor& lengths) {
   const auto [distinct, which] = at::_unique(lengths, /*sorted=*/true, /*return_inverse=*/true);
   std::vector<at::Tensor> each;
   for (int64_t i = 0; i < distinct.numel(); ++i) each.push_back(frequencies(distinct[i].item<int64_t>()));
-  const at::Tensor frequency = at::stack(each).index_select(0, which.view(-1)).view({lengths.size(0), 1, count, -1});
+  const at::Tensor frequency = at::stack(each).index_select(0, which.view(-1)).view({lengths.size(0), count, -1});
   return rotation_of(positions(count).unsqueeze(1) * frequency);
-}
-
-at::Tensor rotate(const at::Tensor& x, const Rotation& rotation) {
-  const int64_t half = x.size(3) / 2;
-  const at::Tensor left = x.narrow(3, 0, half), right = x.narrow(3, half, half);
-  return at::cat({left * rotation.cos - right * rotation.sin, right * rotation.cos + left * rotation.sin}, 3);
 }
 
 }  // namespace detent::nn

@@ -8,13 +8,11 @@
 
 namespace detent::nn {
 
-// By which angles the positions of one forward are rotated: float32 [T, head_size / 2], or [B, 1, T, head_size / 2]
-// where rows differ.
+// By which angles the positions of one forward are rotated (ops::rope): float32 [T, head_size / 2], or
+// [B, T, head_size / 2] where rows differ.
 struct Rotation {
   at::Tensor cos, sin;
 };
-// x [B, heads, T, head_size]
-at::Tensor rotate(const at::Tensor& x, const Rotation& rotation);
 
 class Rope {
  public:

@@ -1,6 +1,7 @@
 #include "detent/train/losses.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 
@@ -8,7 +9,9 @@ namespace detent {
 
 namespace {
 
-constexpr int64_t kLogits = 16 << 20;  // computed at a time: 64 MB
+constexpr int64_t kLogits = 16 << 20;         // computed at a time: 64 MB
+constexpr int64_t kTrainingLogits = 2 << 20;  // likewise, three times over: logits, their softmax, their gradient
+constexpr int64_t kLeastPositions = 128;      // each time the output layer's weights are read and their gradient added
 
 at::Tensor ids_tensor(const std::vector<int64_t>& ids, const Batch& batch) {
   return at::from_blob(const_cast<int64_t*>(ids.data()), {batch.rows, batch.columns}, at::kLong).clone();
@@ -24,6 +27,37 @@ at::Tensor summed_loss(CausalLm& model, const Batch& batch) {
   const at::Tensor logits = model.logits(ids_tensor(batch.inputs, batch), segments_tensor(batch));
   const at::Tensor targets = ids_tensor(batch.targets, batch).view(-1);
   return at::cross_entropy_loss(logits.view({-1, logits.size(-1)}), targets, {}, at::Reduction::Sum, kNotScored);
+}
+
+int64_t positions_at_a_time(int64_t vocab_size) { return std::max(kLeastPositions, kTrainingLogits / vocab_size); }
+
+Hidden training_states(CausalLm& model, const Batch& batch) {
+  return model.hidden_states(ids_tensor(batch.inputs, batch), segments_tensor(batch));
+}
+
+double backpropagate(CausalLm& model, const Hidden& hidden, const Batch& batch, double divisor) {
+  const auto leaf = [](const at::Tensor& x) { return x.detach().set_requires_grad(true); };
+  const at::Tensor states = leaf(hidden.states), table = hidden.table.defined() ? leaf(hidden.table) : at::Tensor();
+  const at::Tensor rows = states.view({-1, states.size(-1)}), targets = ids_tensor(batch.targets, batch).view(-1);
+  const int64_t count = rows.size(0), chunk = positions_at_a_time(model.config().vocab_size);
+  double nats = 0;
+  for (int64_t first = 0; first < count; first += chunk) {
+    const int64_t size = std::min(chunk, count - first);
+    const at::Tensor loss = at::cross_entropy_loss(model.output_layer(rows.narrow(0, first, size), table),
+                                                   targets.narrow(0, first, size), {}, at::Reduction::Sum, kNotScored);
+    nats += loss.item<double>();
+    loss.div(divisor).backward();
+  }
+  std::vector<at::Tensor> outputs, gradients;
+  const auto add = [&](const at::Tensor& output, const at::Tensor& gradient) {
+    if (!output.defined() || !output.requires_grad()) return;
+    outputs.push_back(output);
+    gradients.push_back(gradient);
+  };
+  add(hidden.states, states.grad());
+  if (table.defined()) add(hidden.table, table.grad());
+  torch::autograd::backward(outputs, gradients);
+  return nats;
 }
 
 std::vector<Prediction> predictions_of(const Batch& batch) {

@@ -10,8 +10,17 @@
 
 namespace detent {
 
-// Sum of the cross-entropies of all scored targets, as a scalar float32 with a graph.
+// Sum of the cross-entropies of all scored targets, as a scalar float32 with a graph, over logits of all positions at
+// once: the plain twin of what follows, and for looks at a forward.
 at::Tensor summed_loss(CausalLm& model, const Batch& batch);
+
+// The same sum in nats, and its gradient: forward up to the states, then the output layer, its loss and its backward
+// together for some positions at a time, so that logits are never whole, and then back through the blocks. Adds the
+// gradients of sum / divisor to those of the parameters.
+Hidden training_states(CausalLm& model, const Batch& batch);
+double backpropagate(CausalLm& model, const Hidden& hidden, const Batch& batch, double divisor);
+// Positions whose logits live at once in training.
+int64_t positions_at_a_time(int64_t vocab_size);
 
 // What may follow a position: the loss of `target` after the inputs up to row * columns + column.
 struct Prediction {

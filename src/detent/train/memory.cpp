@@ -8,6 +8,7 @@
 #include "detent/import/model_path.h"
 #include "detent/ops/coded.h"
 #include "detent/qat/options.h"
+#include "detent/train/losses.h"
 
 namespace detent {
 
@@ -45,13 +46,17 @@ double floats_per_token(const DecoderConfig& m, const QuantOptions* quant) {
   const auto d = static_cast<double>(m.hidden_size), h = static_cast<double>(m.intermediate_size);
   const auto q = static_cast<double>(m.num_attention_heads * m.head_size());
   const auto kv = static_cast<double>(m.kv_heads() * m.head_size());
-  const double norms = 2 * 2 * d;           // input, which is the residual sum, and normalized, of two norms
+  const double norms = 2 * d;               // inputs, which are the residual sums
   const double attention = 2 * q + 2 * kv;  // q and k rotated, v, mixed
-  const double feed_forward = 3 * h;        // gate, up, silu
-  const double logits = 3 * static_cast<double>(m.vocab_size);
-  const double temporary = 3 * h;  // gradients of gate, up and their product
+  const double feed_forward = 2 * h;        // gate, up
+  const double temporary = 3 * h;           // gradients of gate, up and their product
   return static_cast<double>(m.num_hidden_layers) * (norms + attention + feed_forward + kept_inputs(quant, d, q, h)) +
-         logits + 2 * d + temporary;
+         2 * d + temporary;
+}
+
+// Of the positions whose logits live at once: logits, their softmax and their gradient.
+double logits_at_once(const DecoderConfig& m, int64_t tokens) {
+  return 3.0 * static_cast<double>(std::min(tokens, positions_at_a_time(m.vocab_size)) * m.vocab_size);
 }
 
 }  // namespace
@@ -74,7 +79,8 @@ MemoryEstimate estimate_memory(const TrainConfig& config) {
   if (config.train.steps == 0) return e;
   e.gradients = bytes;
   e.optimizer = config.optimizer.name == "adamw" ? 2 * bytes : config.optimizer.momentum > 0 ? bytes : 0;
-  e.activations = 4.0 * static_cast<double>(tokens) * floats_per_token(model, config.quant ? &*config.quant : nullptr);
+  const double kept = floats_per_token(model, config.quant ? &*config.quant : nullptr) * static_cast<double>(tokens);
+  e.activations = 4.0 * (kept + logits_at_once(model, tokens));
   return e;
 }
 

@@ -100,10 +100,10 @@ class Arm {
     quantized_.phase->training = true;
     for (OptimizedParameter& p : optimizer_->parameters()) p.value.mutable_grad() = at::Tensor();
     auto begin = Clock::now();
-    const at::Tensor loss = summed_loss(model_, batch_).div(static_cast<double>(batch_.scored));
+    const Hidden hidden = training_states(model_, batch_);
     times.forward = seconds_since(begin);
     begin = Clock::now();
-    loss.backward();
+    backpropagate(model_, hidden, batch_, static_cast<double>(batch_.scored));
     times.backward = seconds_since(begin);
     begin = Clock::now();
     const at::NoGradGuard guard;

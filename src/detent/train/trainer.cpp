@@ -75,9 +75,8 @@ double Trainer::forward_backward(const std::vector<Batch>& batches) {
   for (const Batch& batch : batches) scored += batch.scored;
   double nats = 0;
   for (const Batch& batch : batches) {
-    const at::Tensor loss = summed_loss(*session_.model, batch);
-    nats += loss.item<double>();
-    loss.div(static_cast<double>(scored)).backward();
+    const Hidden hidden = training_states(*session_.model, batch);
+    nats += backpropagate(*session_.model, hidden, batch, static_cast<double>(scored));
     ++session_.quantized.phase->forward;
   }
   trained_tokens_ += scored;

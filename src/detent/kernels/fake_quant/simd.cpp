@@ -10,6 +10,7 @@
 
 #include "detent/kernels/fake_quant/grid-inl.h"
 #include "detent/kernels/fake_quant/groups.h"
+#include "hwy/cache_control.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
@@ -64,12 +65,14 @@ HWY_INLINE void quantize_run(const float* x, const GridVectors& grid, const Surr
 
 template <Rounding kRounding>
 HWY_INLINE void quantize_loop(const float* x, int64_t n, const GridVectors& grid, const Surrogate& surrogate,
-                              const FakeQuantOut out) {
+                              const FakeQuantOut out, int64_t next) {
   int64_t i = 0;
   const auto at = [&](auto* output) { return output ? output + i : nullptr; };
   const auto bits = [&] { return out.mask ? out.mask + i / 8 : nullptr; };
-  for (; i + kRun <= n; i += kRun)
+  for (; i + kRun <= n; i += kRun) {
+    for (int line = 0; line < kRun; line += 16) hwy::Prefetch(x + next + i + line);
     quantize_run<kRounding, kRun>(x + i, grid, surrogate, at(out.value), at(out.codes), bits());
+  }
   for (; i + kBytes <= n; i += kBytes)
     quantize_run<kRounding, kBytes>(x + i, grid, surrogate, at(out.value), at(out.codes), bits());
   if (i == n) return;
@@ -98,7 +101,7 @@ void quantize_row(const float* x, int64_t n, int64_t group, const float* scales,
       continue;
     }
     vectors.scale = hn::Set(kF, scales[g]);
-    quantize_loop<kRounding>(x + i, group, vectors, surrogate, part);
+    quantize_loop<kRounding>(x + i, group, vectors, surrogate, part, n);
   }
 }
 
