@@ -70,7 +70,8 @@ HWY_INLINE void quantize_loop(const float* x, int64_t n, const GridVectors& grid
   const auto at = [&](auto* output) { return output ? output + i : nullptr; };
   const auto bits = [&] { return out.mask ? out.mask + i / 8 : nullptr; };
   for (; i + kRun <= n; i += kRun) {
-    for (int line = 0; line < kRun; line += 16) hwy::Prefetch(x + next + i + line);
+    if (next > 0)
+      for (int line = 0; line < kRun; line += 16) hwy::Prefetch(x + next + i + line);
     quantize_run<kRounding, kRun>(x + i, grid, surrogate, at(out.value), at(out.codes), bits());
   }
   for (; i + kBytes <= n; i += kBytes)
@@ -93,6 +94,8 @@ template <Rounding kRounding>
 void quantize_row(const float* x, int64_t n, int64_t group, const float* scales, const Grid& grid,
                   const Surrogate& surrogate, const FakeQuantOut out) {
   GridVectors vectors(grid, 1);
+  // A row of groups was just read for its scales, which only waits for memory; the next row is fetched meanwhile.
+  const int64_t next = group < n ? n : 0;
   for (int64_t i = 0, g = 0; i < n; i += group, ++g) {
     const FakeQuantOut part{out.value ? out.value + i : nullptr, out.codes ? out.codes + i : nullptr,
                             out.mask ? out.mask + i / 8 : nullptr};
@@ -101,7 +104,7 @@ void quantize_row(const float* x, int64_t n, int64_t group, const float* scales,
       continue;
     }
     vectors.scale = hn::Set(kF, scales[g]);
-    quantize_loop<kRounding>(x + i, group, vectors, surrogate, part, n);
+    quantize_loop<kRounding>(x + i, group, vectors, surrogate, part, next);
   }
 }
 
