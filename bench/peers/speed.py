@@ -1,12 +1,12 @@
 """Fake quantization, CAGE and a whole W4A4 training step against the same formulas in PyTorch, eager and compiled.
 
-    OMP_NUM_THREADS=2 python3 bench/peers/speed.py PROGRAM [kernels] [step] [--no-compile] [--rounds N] [--record FILE.json]
+    OMP_NUM_THREADS=2 python3 bench/peers/speed.py PROGRAM [kernels] [step] [--shape small|tiny] [--no-compile] [--rounds N] [--record FILE.json]
 
-Kernels run on one thread and 2048 x 2048 floats and are quoted in copies: the time of copying that tensor, measured between
-the runs of each side by its own means (memcpy, copy_). The AdamW row is a ratio to torch's fused AdamW, whose time in copies
-is printed as well. PyTorch's forms are the formulas of the papers written as a user would; its rotation is a matrix product
-with blocks of 128. The step is a Llama of hidden 512, 8 layers, vocabulary 4096, 4 x 256 tokens, linear layers W4A4 (QuEST:
-half rotation, clip), forward, backward, clipping and AdamW; ratios are to PyTorch's eager step without quantization. Program
+Kernels run on one thread and 2048 x 2048 floats, timed by the processor time of that thread, and are quoted in copies: the
+time of PyTorch's copy_ of that tensor, measured between the runs, for both sides. The last row is a ratio to torch's fused
+AdamW for both sides as well. PyTorch's forms are the formulas of the papers written as a user would; its rotation is a matrix product
+with blocks of 128. The step is a Llama, small (hidden 512, 8 layers, vocabulary 4096, 4 x 256 tokens) or tiny (hidden 128, 4 layers,
+vocabulary 256, 16 x 256 tokens), linear layers W4A4 (QuEST: half rotation, clip), forward, backward, clipping and AdamW; ratios are to PyTorch's eager step without quantization. Program
 and PyTorch take turns; every figure is a median over those turns. Peak memory is of a process that takes steps of one kind.
 """
 import argparse
@@ -24,6 +24,7 @@ import torch.nn.functional as F
 
 SIZE, BLOCK = 2048, 128
 CLIP = 2.513930578568423  # MSE-optimal clipping of N(0,1) at 4 bits (arXiv 2502.05003)
+COPY = "copy"
 QUEST_ARM, PLAIN_ARM = "quest_w4a4_half", "fp32"
 
 
@@ -85,10 +86,10 @@ def pull(w, strength):
     w.sub_(w - rotated(QuestHalf.apply(w)), alpha=strength)
 
 
-def seconds(work):
-    begin = time.perf_counter()
+def seconds(work, clock=time.perf_counter):
+    begin = clock()
     work()
-    return time.perf_counter() - begin
+    return clock() - begin
 
 
 class Kernels:
@@ -122,12 +123,12 @@ class Kernels:
         function(self.x.detach())
 
     def measure(self):
-        """Seconds over seconds of a copy taken just before."""
-        ratios = {}
+        """Seconds of this thread for each kernel, and for a copy, as the median of those taken before each."""
+        copies, times = [], {}
         for name, work in self.work.items():
-            copy = seconds(lambda: self.copy.copy_(self.g))
-            ratios[name] = seconds(work) / copy
-        return ratios
+            copies.append(seconds(lambda: self.copy.copy_(self.g), time.thread_time))
+            times[name] = seconds(work, time.thread_time)
+        return times | {COPY: statistics.median(copies)}
 
 
 class QuestLinear(torch.nn.Linear):
@@ -159,7 +160,7 @@ class Block(torch.nn.Module):
 
 
 class Model(torch.nn.Module):
-    def __init__(self, linear, hidden=512, layers=8, vocabulary=4096, heads=8, length=256):
+    def __init__(self, linear, hidden, layers, vocabulary, heads, length=256):
         super().__init__()
         self.embedding = torch.nn.Embedding(vocabulary, hidden)
         self.blocks = torch.nn.ModuleList(Block(linear, hidden, heads) for _ in range(layers))
@@ -177,12 +178,14 @@ class Model(torch.nn.Module):
 
 
 class Step:
-    def __init__(self, quantized, compiled):
+    def __init__(self, shape, quantized, compiled):
         torch.manual_seed(0)
-        self.model = Model(QuestLinear if quantized else torch.nn.Linear)
+        sizes = dict(SHAPES[shape])
+        batch, vocabulary = sizes.pop("batch"), sizes["vocabulary"]
+        self.model = Model(QuestLinear if quantized else torch.nn.Linear, **sizes)
         self.run = torch.compile(self.model) if compiled else self.model
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
-        self.ids, self.targets = torch.randint(4096, (4, 256)), torch.randint(4096, (4, 256))
+        self.ids, self.targets = (torch.randint(vocabulary, (batch, 256)) for _ in range(2))
 
     def __call__(self):
         self.optimizer.zero_grad()
@@ -207,13 +210,14 @@ def show(title, columns, rows):
         print(f"| {name} | {' | '.join('' if value is None else f'{value:.2f}' for value in values)} |")
 
 
-def ours_in_copies(rows):
-    copies = {name: row["copies"] for name, row in rows.items()}
-    return {"QuEST half, forward and backward": copies["QuEST half, forward to codes and mask"] + copies["QuEST half, backward"],
-            "int4 group 32, forward": copies["quantize int4 absmax group 32"],
-            "LSQ int4 row, forward and backward": copies["LSQ int4 row, forward"] + copies["LSQ int4 row, backward"],
-            "AdamW, fused": copies["adamw"],
-            "AdamW, CAGE towards QuEST rows": copies["adamw, CAGE towards QuEST rows"]}
+def our_seconds(rows):
+    took = {name: row["seconds"] for name, row in rows.items()}
+    return {"QuEST half, forward and backward": took["QuEST half, forward to codes and mask"] + took["QuEST half, backward"],
+            "QuEST rotated back, forward and backward": took["QuEST rotated back, forward"] + took["QuEST rotated back, backward"],
+            "int4 group 32, forward": took["quantize int4 absmax group 32"],
+            "LSQ int4 row, forward and backward": took["LSQ int4 row, forward"] + took["LSQ int4 row, backward"],
+            "AdamW, fused": took["adamw"],
+            "AdamW, CAGE towards QuEST rows": took["adamw, CAGE towards QuEST rows"]}
 
 
 def bench_kernels(arguments):
@@ -223,25 +227,31 @@ def bench_kernels(arguments):
         kernels.measure()  # compiles and warms up
     samples, ours = {name: [] for name in forms}, []
     for _ in range(arguments.rounds):
-        ours.append(ours_in_copies(program_rows(arguments.program, 1, "kernels")))
+        ours.append(our_seconds(program_rows(arguments.program, 1, "kernels")))
         for name, kernels in forms.items():
             samples[name] += [kernels.measure() for _ in range(3)]
+    eager = medians(samples["eager"])
+    copy, fused = eager[COPY], eager["AdamW, fused"]
     all_of = {"detent": medians(ours)} | {name: medians(each) for name, each in samples.items()}
-    rows = {name: [values.get(name) for values in all_of.values()] for name in all_of["eager"]}
-    rows["AdamW with CAGE / fused AdamW of the same side"] = [
-        values["AdamW, CAGE towards QuEST rows"] / values["AdamW, fused"] for values in all_of.values()]
+    rows = {name: [values[name] / copy for values in all_of.values()] for name in eager if name != COPY}
+    rows["AdamW with CAGE / torch's fused AdamW"] = [
+        values["AdamW, CAGE towards QuEST rows"] / fused for values in all_of.values()]
     show(f"Copies, {SIZE} x {SIZE}, 1 thread", list(all_of), rows)
-    return all_of
+    return {"seconds": all_of, "copies": rows}
+
+
+SHAPES = {"small": {"hidden": 512, "layers": 8, "vocabulary": 4096, "heads": 8, "batch": 4},
+          "tiny": {"hidden": 128, "layers": 4, "vocabulary": 256, "heads": 4, "batch": 16}}
 
 
 def peak_of(arguments, quantized, compiled):
     """Peak resident megabytes of a process of its own that takes two steps."""
-    command = [sys.executable, __file__, arguments.program, "peak", f"--quantized={int(quantized)}", f"--compiled={int(compiled)}"]
+    command = [sys.executable, __file__, arguments.program, "peak", f"--shape={arguments.shape}", f"--quantized={int(quantized)}", f"--compiled={int(compiled)}"]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
 def print_peak(arguments):
-    step = Step(bool(arguments.quantized), bool(arguments.compiled))
+    step = Step(arguments.shape, bool(arguments.quantized), bool(arguments.compiled))
     step()
     step()
     status = Path("/proc/self/status").read_text()  # getrusage would start from the peak of the parent
@@ -253,12 +263,12 @@ def bench_step(arguments):
     forms = {"eager, unquantized": (False, False), "eager, W4A4": (True, False)}
     if not arguments.no_compile:
         forms["torch.compile, W4A4"] = (True, True)
-    steps = {name: Step(*form) for name, form in forms.items()}
+    steps = {name: Step(arguments.shape, *form) for name, form in forms.items()}
     for step in steps.values():
         step()
     taken = []
     for _ in range(arguments.rounds):
-        ours = program_rows(arguments.program, threads, "steps", "--shape", "small", "--arm", PLAIN_ARM, "--arm", QUEST_ARM)
+        ours = program_rows(arguments.program, threads, "steps", "--shape", arguments.shape, "--arm", PLAIN_ARM, "--arm", QUEST_ARM)
         now = {f"detent, {label}": ours[f"step {arm}"]["seconds"] for label, arm in (("unquantized", PLAIN_ARM), ("W4A4", QUEST_ARM))}
         for name, step in steps.items():
             now[name] = statistics.median(seconds(step) for _ in range(3))
@@ -267,17 +277,18 @@ def bench_step(arguments):
     ratios = medians([{name: value / now["eager, unquantized"] for name, value in now.items()} for now in taken])
     peaks = {name: peak_of(arguments, *form) for name, form in forms.items()}
     for label, arm in (("unquantized", PLAIN_ARM), ("W4A4", QUEST_ARM)):
-        alone = program_rows(arguments.program, threads, "steps", "--shape", "small", "--arm", arm)
+        alone = program_rows(arguments.program, threads, "steps", "--shape", arguments.shape, "--arm", arm)
         peaks[f"detent, {label}"] = alone[f"step {arm}"]["peak_bytes"] / 2**20
-    show(f"Training step, small, {threads} thread(s)", ["ms", "x eager unquantized", "peak MB"],
+    show(f"Training step, {arguments.shape}, {threads} thread(s)", ["ms", "x eager unquantized", "peak MB"],
          {name: [1e3 * times[name], ratios[name], peaks[name]] for name in times})
-    return {"ms": times, "ratios": ratios, "peak_mb": peaks}
+    return {"shape": arguments.shape, "ms": times, "ratios": ratios, "peak_mb": peaks}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
     parser.add_argument("what", nargs="*", metavar="kernels | step", help="default: both")
+    parser.add_argument("--shape", choices=list(SHAPES), default="small", help="of the step")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--record", help="write the figures to this JSON file as well")
@@ -293,7 +304,7 @@ def main():
     if "step" in arguments.what:
         record["step"] = {"threads": threads, **bench_step(arguments)}
     if "kernels" in arguments.what:
-        record["copies"] = bench_kernels(arguments)
+        record["kernels"] = bench_kernels(arguments)
     if arguments.record:
         with open(arguments.record, "w") as file:
             json.dump(record, file, indent=1)

@@ -67,6 +67,19 @@ void quest_backward(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
   k.mask_gradient(&t.g[i], &t.mask[i / 8], n, &t.out[i]);
   k.rotate(&t.out[i], &t.out[i], n, 128);
 }
+// The same brought back into the weight's own basis: values and mask bits.
+void quest_full_forward(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
+  float* const row = t.row.data();
+  k.rotate(&t.w[i], row, n, 128);
+  kMidrise4(k, row, n, {row, nullptr, &t.mask[i / 8]});
+  k.rotate(row, &t.out[i], n, 128);
+}
+void quest_full_backward(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
+  float* const row = t.row.data();
+  k.rotate(&t.g[i], row, n, 128);
+  k.mask_gradient(row, &t.mask[i / 8], n, row);
+  k.rotate(row, &t.out[i], n, 128);
+}
 void learned_backward(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
   t.sink += k.learned_backward(&t.w[i], &t.g[i], n, kStep, kInt4.grid, kInt4.surrogate, &t.out[i]);
 }
@@ -80,6 +93,8 @@ std::vector<BenchCase> quantize_cases(int64_t columns) {
            }},
           {"QuEST half, forward to codes and mask", columns, 5.125, quest_forward},
           {"QuEST half, backward", columns, 8.125, quest_backward},
+          {"QuEST rotated back, forward", columns, 8.125, quest_full_forward},
+          {"QuEST rotated back, backward", columns, 8.125, quest_full_backward},
           {"LSQ int4 row, forward", columns, 8,
            [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
              k.quantize(&t.w[i], n, n, &kStep, kInt4.grid, kInt4.surrogate, {&t.out[i]});
