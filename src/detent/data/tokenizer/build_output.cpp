@@ -63,7 +63,7 @@ void add_template(JsonFields& fields, Template& result) {
 }
 
 std::string one_character(JsonFields& fields, const char* key) {
-  const std::string text = fields.string(key);
+  std::string text = fields.string(key);
   if (text.empty()) fail("{}: {} is empty", fields.where(), key);
   return text;
 }

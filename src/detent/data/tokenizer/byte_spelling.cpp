@@ -36,12 +36,12 @@ std::string gpt2_spelling(uint8_t byte) {
 }
 
 bool bytes_spelled(std::string_view spelling, std::string& bytes) {
-  static const auto kBytes = read_back();
+  static const auto byte_of = read_back();
   bytes.clear();
   for (size_t at = 0; at < spelling.size();) {
     const char32_t code = next_code_point(spelling, at);
-    if (code >= kBytes.size() || kBytes[code] == kNone) return false;
-    bytes += static_cast<char>(kBytes[code]);
+    if (code >= byte_of.size() || byte_of[code] == kNone) return false;
+    bytes += static_cast<char>(byte_of[code]);
   }
   return true;
 }

@@ -260,7 +260,7 @@ class Translator {
   }
 
   CodeRanges class_item() {
-    const CodeRanges low = class_atom();
+    CodeRanges low = class_atom();
     const bool single = low.size() == 1 && low[0].first == low[0].second;
     if (!single || !more() || pattern_[at_] != '-' || pattern_.substr(at_ + 1).starts_with("]")) return low;
     take("-");
