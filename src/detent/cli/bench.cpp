@@ -14,9 +14,12 @@ namespace detent::cli {
 
 namespace {
 
+constexpr int64_t kKernelSize = 2048;
+
 struct Arguments {
   std::vector<std::string> names;
   StepBenchOptions steps;
+  int64_t size = kKernelSize;
   bool quick = false, json = false, given_shape = false;
   bool wants(const std::string& group) const {
     return names.empty() || std::find(names.begin(), names.end(), group) != names.end();
@@ -60,9 +63,12 @@ int run(Arguments arguments) {
     fail("--shape and --arm are of steps; name steps, or leave them out");
   if (arguments.quick && arguments.given_shape) fail("--quick has a shape of its own; leave --shape out");
   if (arguments.quick) arguments.steps.shape = "quick";
+  if (arguments.size != kKernelSize && (arguments.quick || !arguments.wants("kernels")))
+    fail("--size is of kernels, without --quick; leave it out");
+  if (arguments.size % 128 != 0) fail("--size must be a multiple of 128, the rotation's block; got {}", arguments.size);
   nlohmann::json all = nlohmann::json::array();
   if (arguments.wants("kernels")) {
-    const auto rows = kernels::bench_kernels(arguments.quick);
+    const auto rows = kernels::bench_kernels(arguments.quick, arguments.size);
     for (const auto& row : rows) all.push_back(row_json(row));
     if (!arguments.json) print_kernels(rows, "kernels");
   }
@@ -96,6 +102,8 @@ Action add_bench(CLI::App& app) {
       ->each([a](const std::string&) { a->given_shape = true; });
   app.add_option("--arm", a->steps.arms, "steps of these alone; may be repeated; default: all")
       ->check(CLI::IsMember(step_bench_arms()));
+  app.add_option("--size", a->size, "of kernels: rows and columns of the matrix, a multiple of 128; default: 2048")
+      ->check(CLI::Range(int64_t{128}, int64_t{16384}));
   app.add_flag("--quick", a->quick, "small shapes, few repeats");
   app.add_flag("--json", a->json, "print JSON");
   app.footer("Example:\n  detent bench steps --shape small --arm fp32 --arm quest_w4a4");

@@ -4,11 +4,14 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <functional>
 
+#include "detent/ops/coded.h"
 #include "detent/ops/fake_quant.h"
+#include "detent/ops/layers.h"
 #include "detent/optim/optimizer.h"
 #include "detent/qat/fake_quant_function.h"
 #include "detent/quant/quantizer.h"
@@ -75,6 +78,48 @@ at::Tensor composite_quest(const at::Tensor& x, const at::Tensor& h) {
   return q.view({-1, 128}).matmul(h).view(x.sizes());
 }
 
+// Products of codes against those of the values in float32, at the shapes of the two models of `detent bench steps`.
+class Product {
+ public:
+  Product(int64_t tokens, int64_t depth, int64_t outputs)
+      : x_(at::randn({tokens, depth})), w_(at::randn({outputs, depth})) {
+    QuantSpec row{make_grid("midrise", 4), parse_granularity("row"), ScaleRule::kRms};
+    QuantSpec token = row;
+    token.granularity = parse_granularity("token");
+    row.rotation = token.rotation = Rotation::kHadamardHalf;
+    pair_ = ops::code_pair(token, row, depth).value();
+    coded_x_ = ops::code_rows(pair_, x_, {}, {});
+    coded_w_ = ops::code_weight(pair_, w_, {}, {});
+  }
+
+  kernels::BenchRow measure(int repeats) const {
+    std::vector<double> ours, ratios;
+    for (int i = -2; i < repeats; ++i) {
+      const double a = seconds([&] { ops::int_linear(pair_, coded_x_, coded_w_); });
+      const double b = seconds([&] { at::linear(x_, w_); });
+      if (i < 0) continue;
+      ours.push_back(a);
+      ratios.push_back(b / a);
+    }
+    const auto tokens = x_.size(0), depth = x_.size(1), outputs = w_.size(0);
+    const double time = median(ours), bytes = static_cast<double>(x_.numel() + w_.numel() + 4 * tokens * outputs);
+    return {"product of 4-bit codes",
+            std::to_string(tokens) + "x" + std::to_string(depth) + "x" + std::to_string(outputs),
+            at::get_num_threads(),
+            time,
+            0,
+            bytes / time / 1e9,
+            "ATen linear, float32",
+            median(ratios)};
+  }
+
+ private:
+  at::Tensor x_, w_;
+  ops::CodePair pair_;
+  ops::CodedRows coded_x_;
+  ops::CodedWeight coded_w_;
+};
+
 }  // namespace
 
 std::vector<kernels::BenchRow> bench_composites(bool quick) {
@@ -104,10 +149,16 @@ std::vector<kernels::BenchRow> bench_composites(bool quick) {
          ops::add_gaussian(x, 1e-3f, {1, 2, 3});
        },
        [&] { x.add(at::randn_like(x), 1e-3); }},
+      {"RMSNorm", "ATen composite", 2 * bytes, [&] { ops::rms_norm(x, x[0], 1e-5); },
+       [&] { ops::composite::rms_norm(x, x[0], 1e-5); }},
+      {"SwiGLU", "ATen composite", 3 * bytes, [&] { ops::swiglu(x, g); }, [&] { ops::composite::swiglu(x, g); }},
       {"AdamW step", "ATen fused AdamW", 7 * bytes, [&] { optimizer->step(++t, 1e-3, 1, {}); },
        [&] { at::_fused_adamw_({w}, {g}, {m}, {v}, {}, {step}, 1e-3, 0.9, 0.95, 0.1, 1e-8, false, false); }}};
   std::vector<kernels::BenchRow> rows;
   for (const Pair& pair : pairs) rows.push_back(measure(pair, x, quick ? 5 : 15));
+  for (const auto& [tokens, depth, outputs] :
+       {std::array<int64_t, 3>{1024, 512, 512}, {1024, 512, 1536}, {1024, 1536, 512}, {4096, 128, 384}, {1, 512, 1536}})
+    rows.push_back(Product(quick ? 32 : tokens, depth, outputs).measure(quick ? 5 : 15));
   return rows;
 }
 

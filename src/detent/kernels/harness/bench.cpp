@@ -193,8 +193,8 @@ BenchRow measure(const BenchCase& c, Tensors& t, int repeats) {
 }
 }  // namespace
 
-std::vector<BenchRow> bench_kernels(bool quick) {
-  const int64_t rows = quick ? 64 : 2048, columns = quick ? 512 : 2048;
+std::vector<BenchRow> bench_kernels(bool quick, int64_t size) {
+  const int64_t rows = quick ? 64 : size, columns = quick ? 512 : size;
   Tensors tensors(rows * columns);
   std::vector<BenchCase> cases = quantize_cases(columns);
   for (const BenchCase& c : optimizer_cases(columns)) cases.push_back(c);

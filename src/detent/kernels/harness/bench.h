@@ -1,5 +1,6 @@
 // Measures every kernel against its reference and against a copy of the same tensor made in the same run.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ struct BenchRow {
   double ratio = 0;  // baseline seconds / seconds
 };
 
-// quick: a small tensor and few repeats, for a smoke test.
-std::vector<BenchRow> bench_kernels(bool quick);
+// Over a matrix [size, size], size a multiple of 128. quick: a small tensor and few repeats, for a smoke test.
+std::vector<BenchRow> bench_kernels(bool quick, int64_t size = 2048);
 
 }  // namespace detent::kernels
