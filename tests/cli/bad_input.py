@@ -151,7 +151,7 @@ class Runs(BadInput):
         write_config(self.folder / "c.json", config)
         self.refused("train", "c.json", "--resume", says=["--resume", "b.txt"])
         write_config(self.folder / "c.json", json.loads((made()["folder"] / "c.json").read_text()))
-        self.refused("train", "c.json", "--resume", "--set", "train.seed=9", says=["--resume", "seed: 9"])
+        self.refused("train", "c.json", "--resume", "--set", "train.seed=9", says=["--resume", "train.seed: 0 -> 9"])
 
 
 class NotFinite(BadInput):

@@ -173,6 +173,21 @@ TEST(AtomicDirectory, MistakesAreBadInput) {
   EXPECT_THAT(error_of([&] { AtomicDirectory directory(folder / "no/x"); }), HasSubstr("does not exist"));
 }
 
+TEST(Folders, AreMadeWhereTheyCanBe) {
+  const TemporaryFolder folder;
+  write_raw(folder / "file", "mine");
+  create_parent(folder / "a/b/x");
+  EXPECT_TRUE(fs::is_directory(folder / "a/b"));
+  EXPECT_FALSE(fs::exists(folder / "a/b/x"));
+  create_parent("x");                // the folder one stands in
+  create_parent(folder / "file/x");  // is there, whatever it is: writing to it says what is wrong
+  create_folder(folder / "a/b");
+  EXPECT_THAT(error_of([&] { create_parent(folder / "file/y/x"); }), HasSubstr("file/y': Not a directory"));
+  EXPECT_THAT(error_of([&] { create_folder(folder / "file"); }), HasSubstr("cannot create the folder"));
+  EXPECT_THAT(error_of([&] { create_folder(folder / std::string(300, 'x')); }), HasSubstr("choose another"));
+  EXPECT_EQ(read_raw(folder / "file"), "mine");
+}
+
 TEST(AtomicFile, AnotherKindOfFileIsNotReplaced) {
   const TemporaryFolder folder;
   write_raw(folder / "empty", "");

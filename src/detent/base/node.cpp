@@ -93,17 +93,21 @@ std::string quote(const Node& node) {
   return out + "\"";
 }
 
-std::string flow(const Node& node) {
+}  // namespace
+
+std::string to_flow(const Node& node) {
   std::vector<std::string> parts;
   if (node.kind == Node::Kind::kNull) return "null";
   if (node.kind == Node::Kind::kScalar) return quote(node);
   if (node.kind == Node::Kind::kList) {
-    for (const Node& item : node.items) parts.push_back(flow(item));
+    for (const Node& item : node.items) parts.push_back(to_flow(item));
     return fmt::format("[{}]", fmt::join(parts, ", "));
   }
-  for (const auto& [key, value] : node.entries) parts.push_back(key + ": " + flow(value));
+  for (const auto& [key, value] : node.entries) parts.push_back(key + ": " + to_flow(value));
   return fmt::format("{{{}}}", fmt::join(parts, ", "));
 }
+
+namespace {
 
 void write(const Node& node, int indent, std::string& out) {
   for (const auto& [key, value] : node.entries) {
@@ -113,9 +117,9 @@ void write(const Node& node, int indent, std::string& out) {
       write(value, indent + 2, out);
     } else if (value.kind == Node::Kind::kList && value.items.size() > 0 && value.items[0].kind == Node::Kind::kMap) {
       out += line + "\n";
-      for (const Node& item : value.items) out += std::string(indent + 2, ' ') + "- " + flow(item) + "\n";
+      for (const Node& item : value.items) out += std::string(indent + 2, ' ') + "- " + to_flow(item) + "\n";
     } else {
-      out += line + " " + flow(value) + "\n";
+      out += line + " " + to_flow(value) + "\n";
     }
   }
 }

@@ -33,6 +33,8 @@ Node parse_yaml(const std::string& text, const std::string& source);
 Node load_yaml(const std::string& path);
 // Applies "a.b=c"; the value is read as YAML, so lists and maps work.
 void apply_set(Node& root, const std::string& assignment);
+// The tree on one line of YAML.
+std::string to_flow(const Node& node);
 // The tree as YAML again, keys in order; short lists and leaf maps on one line.
 std::string to_yaml(const Node& node);
 

@@ -20,6 +20,10 @@ int terminal_width() {
 }
 }  // namespace
 
+std::string format_items(int64_t count, const std::string& item) {
+  return fmt::format("{} {}{}", count, item, count == 1 ? "" : "s");
+}
+
 std::string format_duration(double seconds) {
   const auto whole = std::llround(std::max(0.0, seconds));
   if (whole < 60) return fmt::format("{}s", whole);

@@ -24,8 +24,9 @@ class Progress {
   Clock::time_point begin_, last_draw_;
 };
 
-std::string format_duration(double seconds);  // "42s", "3m05s", "2h07m"
-std::string format_count(double count);       // "950", "12.3k", "4.5M"
-std::string format_bytes(double bytes);       // "950 B", "12.3 MB"
+std::string format_items(int64_t count, const std::string& item);  // "1 window", "2 windows"
+std::string format_duration(double seconds);                       // "42s", "3m05s", "2h07m"
+std::string format_count(double count);                            // "950", "12.3k", "4.5M"
+std::string format_bytes(double bytes);                            // "950 B", "12.3 MB"
 
 }  // namespace detent

@@ -4,9 +4,8 @@
 #include "detent/base/error.h"
 #include "detent/base/progress.h"
 #include "detent/cli/commands.h"
-#include "detent/import/model_path.h"
 #include "detent/train/memory.h"
-#include "detent/train/run_data.h"
+#include "detent/train/run_start.h"
 #include "detent/train/trainer.h"
 
 namespace detent::cli {
@@ -19,24 +18,22 @@ struct Arguments {
   bool resume = false, dry_run = false, json = false;
 };
 
-int dry_run(const TrainConfig& config, bool json) {
+int dry_run(const TrainConfig& config, bool resume, bool json) {
   const MemoryEstimate memory = estimate_memory(config);
-  Session::check(config);
-  std::optional<DataSummary> data;  // where it shows more than the first step would
-  if (config.train.steps > 0 && is_packed(config.data))
-    data = summarize_training_data(config, *open_tokenizer(config.data.tokenizer), json);
+  const DataSummary data = check_start(config, resume, json);
+  const bool packed = config.train.steps > 0 && is_packed(config.data);
   if (json) {
     nlohmann::json document = {{"parameters", memory.parameters},
                                {"steps", config.train.steps},
                                {"memory_bytes", memory.total()},
                                {"tokens", memory.tokens_per_step * config.train.steps},
                                {"config", resolved_yaml(config)}};
-    if (data) document["data"] = to_json(*data);
+    if (packed) document["data"] = to_json(data);
     print_json(document);
     return 0;
   }
   fmt::print("{}", resolved_yaml(config));
-  if (data) fmt::print(stderr, "\n{}\n", to_text(*data, config.data));
+  if (packed) fmt::print(stderr, "\n{}\n", to_text(data, config.data));
   fmt::print(stderr, "\n{} parameters; {} steps of {} tokens; about {} of memory ({})\nnothing was written\n",
              format_count(static_cast<double>(memory.parameters)), config.train.steps, memory.tokens_per_step,
              format_bytes(memory.total()), memory.breakdown());
@@ -45,7 +42,7 @@ int dry_run(const TrainConfig& config, bool json) {
 
 int run(const Arguments& arguments) {
   const TrainConfig config = load_train_config(arguments.config, arguments.sets);
-  if (arguments.dry_run) return dry_run(config, arguments.json);
+  if (arguments.dry_run) return dry_run(config, arguments.resume, arguments.json);
   const TrainResult result = train(config, arguments.resume, false);
   if (result.interrupted) {
     fmt::print(stderr, "interrupted after step {}; the state is saved, go on with --resume\n", result.steps);
@@ -71,7 +68,8 @@ Action add_train(CLI::App& app) {
   app.add_option("--set", arguments->sets, "change one key: a.b=c (repeatable)")->take_all()->type_name("KEY=VALUE");
   app.add_flag("--resume", arguments->resume, "go on from the newest checkpoint in the run directory");
   app.add_flag("--dry-run", arguments->dry_run,
-               "print the resolved configuration, parameters, memory and steps; write nothing");
+               "check everything up to the first step and print the resolved configuration, parameters, memory and "
+               "steps; write nothing");
   app.add_flag("--json", arguments->json, "end with one line of JSON");
   app.footer(
       "Example:\n  detent train config.yaml --set quant.target=gguf:q4_0 --set train.steps=500 --set output=runs/q4");

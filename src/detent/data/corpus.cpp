@@ -100,6 +100,17 @@ Corpus open_shards(const fs::path& folder, const DataOptions& options, const Tok
   return {open_shard_folder(folder, tokenizer), {}, folder, false};
 }
 
+// The shard of these files as far as it is there: its name, and its tokens when it is whole.
+Corpus find_corpus(const std::vector<fs::path>& files, const DataOptions& options, const Tokenizer& tokenizer,
+                   const fs::path& cache) {
+  Corpus corpus;
+  corpus.fingerprint = text_fingerprint(
+      files, {options.field, options.separator, options.format, options.chat_format.value_or("")}, tokenizer);
+  corpus.path = cache / fmt::format("{}.tokens", corpus.fingerprint.substr(0, 16));
+  corpus.tokens = try_open(corpus.path, corpus.fingerprint);
+  return corpus;
+}
+
 void create_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
@@ -112,11 +123,7 @@ Corpus open_corpus(const std::vector<std::string>& paths, const DataOptions& opt
                    const fs::path& cache, const CorpusProgress& progress) {
   if (paths.size() == 1 && is_shard_folder(paths[0])) return open_shards(paths[0], options, tokenizer);
   const std::vector<fs::path> files = expand_paths(paths);
-  Corpus corpus;
-  corpus.fingerprint = text_fingerprint(
-      files, {options.field, options.separator, options.format, options.chat_format.value_or("")}, tokenizer);
-  corpus.path = cache / fmt::format("{}.tokens", corpus.fingerprint.substr(0, 16));
-  corpus.tokens = try_open(corpus.path, corpus.fingerprint);
+  Corpus corpus = find_corpus(files, options, tokenizer, cache);
   if (corpus.tokens) return corpus;
   create_folder(cache);
   const BuildLock lock(corpus.path);
@@ -151,6 +158,24 @@ std::shared_ptr<const Tokens> encode_corpus(const std::vector<std::string>& path
     ends.push_back(ids.size());
   });
   return std::make_shared<TokensInMemory>(std::move(ids), std::move(ends), std::move(scored));
+}
+
+std::shared_ptr<const Tokens> read_corpus(const std::vector<std::string>& paths, const DataOptions& options,
+                                          const Tokenizer& tokenizer, const fs::path& cache,
+                                          const CorpusProgress& progress) {
+  const bool shards = paths.size() == 1 && is_shard_folder(paths[0]);
+  const auto found = shards ? nullptr : find_corpus(expand_paths(paths), options, tokenizer, cache).tokens;
+  return found ? found : encode_corpus(paths, options, tokenizer, progress);
+}
+
+FileKinds kinds_of_corpora(const std::vector<std::vector<std::string>>& corpora) {
+  FileKinds all;
+  for (const std::vector<std::string>& paths : corpora) {
+    if (paths.empty() || (paths.size() == 1 && is_shard_folder(paths[0]))) continue;
+    const FileKinds kinds = kinds_of(expand_paths(paths));
+    all = {all.lines || kinds.lines, all.text || kinds.text};
+  }
+  return all;
 }
 
 std::vector<std::string> read_documents(const std::vector<std::string>& paths, const std::string& field,

@@ -35,6 +35,14 @@ std::shared_ptr<const Tokens> encode_corpus(const std::vector<std::string>& path
 // A text document as it stands in a shard.
 EncodedDocument encode_text(std::string_view document, const Tokenizer& tokenizer);
 
+// The same, or what open_corpus has left in the cache.
+std::shared_ptr<const Tokens> read_corpus(const std::vector<std::string>& paths, const DataOptions& options,
+                                          const Tokenizer& tokenizer, const std::filesystem::path& cache,
+                                          const CorpusProgress& progress = {});
+
+// kinds_of the files of several lists; a shard folder is of neither kind.
+FileKinds kinds_of_corpora(const std::vector<std::vector<std::string>>& corpora);
+
 // The documents as text, for evaluation.
 std::vector<std::string> read_documents(const std::vector<std::string>& paths, const std::string& field,
                                         const std::string& separator);

@@ -78,6 +78,13 @@ std::vector<fs::path> expand_paths(const std::vector<std::string>& paths) {
   return files;
 }
 
+FileKinds kinds_of(const std::vector<fs::path>& files) {
+  FileKinds kinds;
+  for (const fs::path& file : files)
+    if (!is_python(file)) (io::is_jsonl(file.string()) ? kinds.lines : kinds.text) = true;
+  return kinds;
+}
+
 namespace {
 
 // Calls read for each file with what it is to report to, and passes the sum over files on to progress.

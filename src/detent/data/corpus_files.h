@@ -16,6 +16,12 @@ using CorpusProgress = std::function<void(uint64_t done, uint64_t total)>;
 // order; a folder gives its .txt and .py files, recursively, in sorted order. Fails when one stands for no file.
 std::vector<std::filesystem::path> expand_paths(const std::vector<std::string>& paths);
 
+// Whether there are files of JSON lines among them, and whether there is text that a separator may cut.
+struct FileKinds {
+  bool lines = false, text = false;
+};
+FileKinds kinds_of(const std::vector<std::filesystem::path>& files);
+
 // Calls take for each document that is not empty, in order: the lines' `field` of .jsonl, the pieces between
 // `separator` of .txt (empty: the file is one document), a .py file as a whole. A long document may come in parts, so
 // memory is bounded by the largest one that the file's format cuts off. Fails naming the file (and line) when one is

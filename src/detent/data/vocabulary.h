@@ -28,4 +28,11 @@ struct Vocabulary {
   std::optional<int32_t> unknown, padding;
 };
 
+// A token with "▁" for each space, as sentencepiece and llama.cpp spell it.
+std::string with_visible_spaces(const std::string& token);
+
+// The first id that stands for another token in each; none: wherever both use an id, it means the same. More tokens in
+// one of them, unused ids and the spelling of spaces are no difference.
+std::optional<size_t> first_difference(const Vocabulary& a, const Vocabulary& b);
+
 }  // namespace detent

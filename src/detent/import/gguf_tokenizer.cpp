@@ -47,13 +47,6 @@ void pad(Vocabulary& vocabulary, int64_t vocab_size) {
   }
 }
 
-// llama.cpp's spelling of spaces.
-std::string with_visible_spaces(const std::string& token) {
-  std::string spelled;
-  for (const char c : token) spelled += c == ' ' ? std::string("\u2581") : std::string(1, c);
-  return spelled;
-}
-
 std::vector<int32_t> type_numbers(const Vocabulary& vocabulary) {
   std::vector<int32_t> numbers;
   for (const TokenType type : vocabulary.types) numbers.push_back(static_cast<int32_t>(type));

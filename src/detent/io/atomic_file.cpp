@@ -131,6 +131,25 @@ void AtomicFile::commit() {
   flush_path(folder_of(path_), O_DIRECTORY);
 }
 
+void fail_folder(const fs::path& folder, const std::error_code& error) {
+  const auto is = [&](std::errc what) { return error == what; };
+  if (folder.empty() || is(std::errc::not_a_directory) || is(std::errc::file_exists) ||
+      is(std::errc::no_such_file_or_directory) || is(std::errc::filename_too_long))
+    fail("cannot create the folder '{}': {}; choose another", folder.string(), error.message());
+  fail_machine("cannot create {}: {}", folder.string(), error.message());
+}
+
+void create_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) fail_folder(folder, error);
+}
+
+void create_parent(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::exists(folder_of(path), ignored)) create_folder(folder_of(path));
+}
+
 void write_file_atomically(const fs::path& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);

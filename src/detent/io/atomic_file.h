@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "detent/io/descriptor.h"
@@ -40,6 +41,13 @@ class AtomicFile {
   uint64_t size_ = 0;
 };
 
+// Creates the folder that path lies in, and those above it, where it is missing. Fails where it cannot be a folder; a
+// fault of the machine where it may not be made.
+void create_parent(const std::filesystem::path& path);
+// The same for the folder itself.
+void create_folder(const std::filesystem::path& folder);
+// How create_folder fails.
+[[noreturn]] void fail_folder(const std::filesystem::path& folder, const std::error_code& error);
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 // Fails (bad input) when there is a file that is not empty and does not begin so: it is another one, named by mistake.
 // kind: "a GGUF file"

@@ -18,13 +18,6 @@ constexpr uint64_t kMaxCompressedText = uint64_t{1} << 30;
 
 bool is_compressed(std::string_view name) { return name.ends_with(".zst"); }
 
-bool is_jsonl(std::string_view name) {
-  if (is_compressed(name)) name.remove_suffix(4);
-  if (name.ends_with(".jsonl") || name.ends_with(".ndjson")) return true;
-  if (name.ends_with(".txt") || name.ends_with(".raw")) return false;
-  fail("{}: cannot tell its format; text files end in .txt or .jsonl, compressed ones in .txt.zst or .jsonl.zst", name);
-}
-
 bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == line.npos; }
 
 // Takes the one wanted string out of a line and only checks the rest.
@@ -82,6 +75,13 @@ class FieldReader : public nlohmann::json_sax<json> {
 };
 
 }  // namespace
+
+bool is_jsonl(std::string_view name) {
+  if (is_compressed(name)) name.remove_suffix(4);
+  if (name.ends_with(".jsonl") || name.ends_with(".ndjson")) return true;
+  if (name.ends_with(".txt") || name.ends_with(".raw")) return false;
+  fail("{}: cannot tell its format; text files end in .txt or .jsonl, compressed ones in .txt.zst or .jsonl.zst", name);
+}
 
 TextSource::TextSource(const std::filesystem::path& path, TextOptions options)
     : mapped_(path),

@@ -21,9 +21,13 @@ struct TextOptions {
   std::function<void(uint64_t read, uint64_t total)> progress;  // in bytes of the file, compressed as it is
 };
 
-// Text is bytes: a .txt document is passed on as it stands, UTF-8 or not; JSON requires UTF-8. The names end in .txt
-// (or .raw), .jsonl (or .ndjson), then perhaps .zst; any other name fails. Every error names the file, and the line
-// where there are lines. Pieces between separators that hold no byte are no documents; blank lines of .jsonl neither.
+// Whether a file of this name holds JSON lines, not text. The names end in .txt (or .raw), .jsonl (or .ndjson), then
+// perhaps .zst; any other name fails.
+bool is_jsonl(std::string_view name);
+
+// Text is bytes: a .txt document is passed on as it stands, UTF-8 or not; JSON requires UTF-8. Every error
+// names the file, and the line where there are lines. Pieces between separators that hold no byte are no documents;
+// blank lines of .jsonl neither.
 class TextSource {
  public:
   explicit TextSource(const std::filesystem::path& path, TextOptions options = {});

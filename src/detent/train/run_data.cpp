@@ -61,37 +61,48 @@ fs::path tokenizer_folder(const std::string& name_or_path) {
 
 DataOptions resolve(const DataOptions& data) { return with_chat_format(data, tokenizer_folder(data.tokenizer)); }
 
+// Keys that are about none of the files.
+void check_options(const TrainConfig& config) {
+  const DataOptions& data = config.data;
+  const DataOptions defaults;
+  if (data.format != "text") return;  // train/config.cpp refuses them
+  const FileKinds kinds =
+      kinds_of_corpora({data.valid, config.train.steps > 0 ? data.train : std::vector<std::string>()});
+  constexpr const char* kReason = "has no effect: no file of data.train or data.valid is {}; drop it";
+  if (data.field != defaults.field && !kinds.lines) fail_key("data.field", kReason, ".jsonl");
+  if (data.separator != defaults.separator && !kinds.text) fail_key("data.separator", kReason, ".txt");
+}
+
 }  // namespace
 
-RunData open_run_data(const TrainConfig& config, const Tokenizer& tokenizer, bool quiet) {
+RunData open_run_data(const TrainConfig& config, const Tokenizer& tokenizer, bool quiet, Cache use) {
   const DataOptions data = resolve(config.data);
+  check_options(config);
   const fs::path cache = fs::absolute(config.output).parent_path() / ".cache";
+  const auto open = [&](const std::vector<std::string>& paths, const char* title) {
+    const CorpusProgress bar = progress(title, quiet);
+    return use == Cache::kReadOnly ? read_corpus(paths, data, tokenizer, cache, bar)
+                                   : open_corpus(paths, data, tokenizer, cache, bar).tokens;
+  };
   RunData opened;
   io::Sha256 digest;
-  const Corpus valid = open_corpus(data.valid, data, tokenizer, cache, progress("tokenize valid", quiet));
-  add_to(digest, *valid.tokens);
-  EvalWindows all(valid.tokens, tokenizer, {.context = data.sequence_length});
+  const auto valid = open(data.valid, "tokenize valid");
+  add_to(digest, *valid);
+  EvalWindows all(valid, tokenizer, {.context = data.sequence_length});
   if (all.size() == 0) fail_key("data.valid", "{} holds no text to validate on", data.valid[0]);
   opened.validation = std::make_unique<EvalWindows>(
       config.eval.batches > 0 ? all.spread(config.eval.batches * config.train.batch_size) : all);
   if (config.train.steps == 0) return opened;
-  const Corpus train = open_corpus(data.train, data, tokenizer, cache, progress("tokenize train", quiet));
-  add_to(digest, *train.tokens);
+  const auto train = open(data.train, "tokenize train");
+  add_to(digest, *train);
   opened.digest = io::to_hex(digest.finish());
-  opened.loader = std::make_unique<Loader>(std::vector{train.tokens}, loader_options(config, tokenizer));
+  opened.loader = std::make_unique<Loader>(std::vector{train}, loader_options(config, tokenizer));
   if (config.train.batch_size > opened.loader->windows())
     fail_key("train.batch_size",
              "= {} is larger than the data: data.train holds {} windows of {} tokens; lower it or "
              "data.sequence_length, or give more text",
              config.train.batch_size, opened.loader->windows(), data.sequence_length);
   return opened;
-}
-
-DataSummary summarize_training_data(const TrainConfig& config, const Tokenizer& tokenizer, bool quiet) {
-  const DataOptions data = resolve(config.data);
-  const Loader loader({encode_corpus(data.train, data, tokenizer, progress("read data.train", quiet))},
-                      loader_options(config, tokenizer));
-  return {loader.counts(), loader.windows()};
 }
 
 bool is_packed(const DataOptions& options) {
@@ -111,10 +122,10 @@ nlohmann::json to_json(const DataSummary& summary) {
 std::string to_text(const DataSummary& summary, const DataOptions& options) {
   const PackingCounts& counts = summary.counts;
   std::string text = fmt::format(
-      "data.train: {} documents in {} windows of {} tokens, {:.0f}% filled, {} tokens learned", counts.documents,
-      summary.windows, options.sequence_length,
+      "data.train: {} in {} of {} tokens, {:.0f}% filled, {} learned", format_items(counts.documents, "document"),
+      format_items(summary.windows, "window"), options.sequence_length,
       100.0 * static_cast<double>(counts.positions) / static_cast<double>(summary.windows * options.sequence_length),
-      counts.targets);
+      format_items(counts.targets, "token"));
   if (counts.cut > 0) text += fmt::format("; {} documents longer than a window are cut", counts.cut);
   if (counts.unscored > 0) text += fmt::format("; {} parts without an answer are left out", counts.unscored);
   if (counts.single > 0) text += fmt::format("; {} documents of a single token have nothing to predict", counts.single);

@@ -15,15 +15,17 @@ struct RunData {
   std::unique_ptr<EvalWindows> validation;
   std::string digest;  // SHA-256 over all ids, ends of documents and scored ranges
 };
-// Opens (building them where needed) the shards in the cache beside config.output.
-RunData open_run_data(const TrainConfig& config, const Tokenizer& tokenizer, bool quiet);
+// Whether token shards that are missing in the cache beside config.output are built there, or the text is read into
+// memory and nothing written.
+enum class Cache { kBuilt, kReadOnly };
+// quiet: no progress.
+RunData open_run_data(const TrainConfig& config, const Tokenizer& tokenizer, bool quiet, Cache use);
 
-// What the training data comes to, without writing anything. quiet: no progress.
+// What the training data comes to.
 struct DataSummary {
   PackingCounts counts;
   int64_t windows = 0;
 };
-DataSummary summarize_training_data(const TrainConfig& config, const Tokenizer& tokenizer, bool quiet);
 // Whether there is more to say of the data than its windows: documents are packed, or only answers are learned.
 bool is_packed(const DataOptions& options);
 nlohmann::json to_json(const DataSummary& summary);

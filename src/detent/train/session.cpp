@@ -9,7 +9,7 @@
 #include "detent/io/mapped_file.h"
 #include "detent/train/memory.h"
 #include "detent/train/model_folder.h"
-#include "detent/train/run_data.h"
+#include "detent/train/model_tokenizer.h"
 
 namespace detent {
 
@@ -25,9 +25,9 @@ Session::Session(const TrainConfig& given) : config(given), tokenizer(open_token
   }
 }
 
-Session::Session(const TrainConfig& given, bool quiet) : Session(given) {
+Session::Session(const TrainConfig& given, bool quiet, Cache use) : Session(given) {
   try {
-    open_data(quiet);
+    open_data(quiet, use);
   } catch (const KeyError& error) {
     fail_at(config.written, error);
   }
@@ -45,9 +45,7 @@ void Session::build_model() {
     model = load_latent_model(folder);
     const fs::path generation = fs::path(folder) / "generation_config.json";
     if (fs::exists(generation)) generation_config_ = io::as_text(io::MappedFile(generation).bytes());
-    if (model->config().vocab_size < tokenizer->vocab_size())
-      fail_key("data.tokenizer", "'{}' has {} tokens, {} of model.from has {}; name the model's own tokenizer",
-               config.data.tokenizer, tokenizer->vocab_size(), folder, model->config().vocab_size);
+    check_tokenizer(config, folder, *tokenizer, model->config().vocab_size);
   }
   if (config.data.sequence_length > model->config().context_limit())
     fail_key("data.sequence_length", "= {} is longer than the model's context of {}; lower it",
@@ -76,8 +74,8 @@ void Session::start_learned_scales(const std::string& folder) {
   }
 }
 
-void Session::open_data(bool quiet) {
-  RunData data = open_run_data(config, *tokenizer, quiet);
+void Session::open_data(bool quiet, Cache use) {
+  RunData data = open_run_data(config, *tokenizer, quiet, use);
   loader = std::move(data.loader);
   validation = std::move(data.validation);
   data_digest_ = data.digest;

@@ -4,21 +4,19 @@
 #include <functional>
 #include <memory>
 
-#include "detent/data/corpus.h"
-#include "detent/data/eval_windows.h"
-#include "detent/data/loader.h"
 #include "detent/models/causal_lm.h"
 #include "detent/train/checkpoint.h"
 #include "detent/train/config.h"
 #include "detent/train/method_schedule.h"
+#include "detent/train/run_data.h"
 
 namespace detent {
 
 class Session {
  public:
-  // quiet: no progress while shards are built.
-  Session(const TrainConfig& config, bool quiet);
-  // Model, quantizers and optimizer without data: finds what does not fit together, for --dry-run.
+  // quiet: no progress while text is read.
+  Session(const TrainConfig& config, bool quiet, Cache use = Cache::kBuilt);
+  // Model, quantizers and optimizer without data: finds what does not fit together.
   static void check(const TrainConfig& config);
 
   CheckpointContent content(const TrainState& progress);  // its step, loss, tokens and seconds; the rest is filled in
@@ -38,7 +36,7 @@ class Session {
   void start_learned_scales(const std::string& folder);
   void build_model();
   void build_optimizer();
-  void open_data(bool quiet);
+  void open_data(bool quiet, Cache use);
   std::string data_digest_, generation_config_;
   TensorMap weights();
   TensorMap learned();

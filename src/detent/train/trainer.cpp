@@ -8,12 +8,13 @@
 #include <optional>
 
 #include "detent/base/error.h"
+#include "detent/base/key_error.h"
 #include "detent/io/atomic_file.h"
 #include "detent/io/dir_lock.h"
 #include "detent/quant/checkpoint_folder.h"
 #include "detent/train/interrupt.h"
 #include "detent/train/losses.h"
-#include "detent/train/run_data.h"
+#include "detent/train/run_start.h"
 
 namespace detent {
 
@@ -225,58 +226,6 @@ TrainResult Trainer::run() {
   return result;
 }
 
-// Keys that may differ between a run and its continuation: they do not change what is computed.
-std::string comparable(const TrainConfig& config) {
-  TrainConfig copy = config;
-  copy.output.clear();
-  copy.checkpoint = {};
-  copy.train.threads = 0;
-  copy.train.log_every = 1;
-  return resolved_yaml(copy);
-}
-
-void check_same_config(const TrainConfig& config, const std::string& stored) {
-  const std::string now = comparable(config),
-                    then = comparable(train_config_from_node(parse_yaml(stored, "stored config")));
-  if (now == then) return;
-  const auto [a, b] = std::mismatch(now.begin(), now.end(), then.begin(), then.end());
-  const auto line_at = [](const std::string& text, size_t at) {
-    const size_t begin = text.rfind('\n', at == 0 ? 0 : at - 1) + 1;
-    return text.substr(begin, text.find('\n', begin) - begin);
-  };
-  fail(
-      "--resume: the configuration is not the one this run began with: '{}' now, '{}' then; restore it, or choose "
-      "another "
-      "output",
-      line_at(now, static_cast<size_t>(a - now.begin())), line_at(then, static_cast<size_t>(b - then.begin())));
-}
-
-void check_fresh(const fs::path& run) {
-  if (fs::exists(run / "checkpoints") || fs::exists(run / "log.jsonl"))
-    fail("{} already holds a run; go on with --resume, or choose another output", run.string());
-}
-
-void check_begun(const fs::path& run) {
-  if (!fs::exists(run / "config.yaml") && !newest_checkpoint(run))
-    fail("--resume: {} holds no run to go on with; check output, or leave --resume away to begin one", run.string());
-}
-
-// A path that cannot be a folder is a mistake, one that may not be written a fault of the machine.
-[[noreturn]] void fail_folder(const fs::path& run, const std::error_code& error) {
-  const auto is = [&](std::errc what) { return error == what; };
-  if (run.empty() || is(std::errc::not_a_directory) || is(std::errc::file_exists) ||
-      is(std::errc::no_such_file_or_directory) || is(std::errc::filename_too_long))
-    fail("output: cannot create the folder '{}': {}; choose another", run.string(), error.message());
-  fail_machine("cannot create {}: {}", run.string(), error.message());
-}
-
-std::optional<CheckpointContent> load_to_resume(const TrainConfig& config, const std::optional<fs::path>& newest) {
-  if (!newest) return std::nullopt;
-  CheckpointContent content = load_checkpoint(*newest);
-  check_same_config(config, content.state.config);
-  return content;
-}
-
 }  // namespace
 
 TrainResult train(const TrainConfig& config, bool resume, bool quiet) {
@@ -286,8 +235,7 @@ TrainResult train(const TrainConfig& config, bool resume, bool quiet) {
   if (resume) check_begun(run);
   std::error_code error;
   const bool made = !fs::exists(run, error);
-  fs::create_directories(run, error);
-  if (error) fail_folder(run, error);
+  at_key("output", [&] { io::create_folder(run); });
   const io::DirLock lock(run);
   io::remove_stale_temporaries(run);
   io::remove_stale_temporaries(run / "checkpoints");
