@@ -42,6 +42,12 @@ TEST(Json, NothingHidesBehindANul) {
   EXPECT_THAT(error_of(std::string_view("{}\0{", 4)), HasSubstr("a NUL byte at offset 2"));
 }
 
+// Lines of .jsonl are numbered by their source; a second number would be one too many.
+TEST(Json, TheFirstLineIsNotNumbered) {
+  EXPECT_THAT(error_of("[1,]"), HasSubstr("x.json: not valid JSON: parse error at column 4: "));
+  EXPECT_THAT(error_of("[1,\n]"), HasSubstr("x.json: not valid JSON: parse error at line 2, column 1: "));
+}
+
 TEST(Json, ErrorsArePrintable) {
   EXPECT_EQ(in_quotes("a\x1b[2J\n\xff"), "'a\\x1b[2J\\x0a\\xff'");
   EXPECT_EQ(in_quotes(std::string(200, 'a')).size(), 125u);

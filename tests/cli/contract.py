@@ -85,10 +85,11 @@ class Json(Contract):
                 self.assertAlmostEqual(answer["perplexity"], 2.718281828459045 ** answer["loss"], delta=1e-3)
 
     def test_generate(self):
-        answer = self.json_of("generate", self.gguf, "--prompt", "the ", "--tokens", "7", "--seed", "1")
+        answer = self.json_of("generate", self.gguf, "--prompt", "the ", "--tokens", "7", "--temperature", "1",
+                              "--seed", "1")
         self.check_shape(answer, {"text": str, "ids": [int], "tokens_per_second": NUMBER})
         self.assertEqual(answer["ids"], self.json_of("generate", self.gguf, "--prompt", "the ", "--tokens", "7",
-                                                     "--seed", "1")["ids"])
+                                                     "--temperature", "1", "--seed", "1")["ids"])
 
     def test_verify(self):
         answer = self.json_of("verify", self.gguf, "--against", self.run)

@@ -57,6 +57,12 @@ std::string json_problem(const json::exception& error) {
   std::string_view what = error.what();
   if (const size_t end = what.find("] "); what.starts_with('[') && end != what.npos) what.remove_prefix(end + 2);
   std::string text;
+  // The source names the line of a file of lines; in a text of one line there is nothing to count.
+  constexpr std::string_view kPlace = "parse error at ", kFirstLine = "line 1, ";
+  if (what.starts_with(kPlace) && what.substr(kPlace.size()).starts_with(kFirstLine)) {
+    text = kPlace;
+    what.remove_prefix(kPlace.size() + kFirstLine.size());
+  }
   for (const char c : what.substr(0, 240)) text += (c >= ' ' && c <= '~') ? c : '?';
   return what.size() > 240 ? text + "..." : text;
 }

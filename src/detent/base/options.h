@@ -154,7 +154,7 @@ class OptionsTable {
   template <class T>
   void group(const std::string& name, std::optional<T>& value, const char* help) {
     T sample = value.value_or(T{});
-    rows.push_back({prefix_ + name, "block", value ? "on" : "off", "", help});
+    rows.push_back({prefix_ + name, "block", value ? "given" : "none", "", help});
     group(name, sample, help);
   }
 

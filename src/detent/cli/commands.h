@@ -3,6 +3,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -32,6 +33,12 @@ void print_json(const nlohmann::json& document);
 // What a MODEL argument may be, for --help.
 inline constexpr const char* kModelHelp =
     "run directory, checkpoint, Hugging Face folder, GGUF file or llama2.c checkpoint";
+
+// Fails, naming the options among `names` that were given, which `reason` keeps from having an effect.
+void refuse_given(const CLI::App& app, const std::vector<std::string>& names, const std::string& reason);
+
+// Fails when --field or --separator was given and is about none of the files.
+void check_text_options(const CLI::App& app, const std::vector<std::string>& files);
 
 // For an option's check(): CLI11's ranges let "nan" through.
 std::string finite(const std::string& text);

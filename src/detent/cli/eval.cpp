@@ -25,7 +25,7 @@ struct Arguments {
   DataOptions data;
   std::optional<int64_t> context;
   int64_t stride = 0, batch_size = 16;
-  double fail_above = 0;
+  std::optional<double> fail_above;
   bool no_bos = false, json = false;
 };
 
@@ -75,8 +75,8 @@ Evaluation evaluate_answers(const Arguments& arguments, Subject& subject, const 
 
 std::string to_text(const Evaluation& e) {
   std::string text = fmt::format(
-      "loss {:.4f} nats a token, perplexity {:.4f}, {:.4f} bits per byte; {} tokens in {} windows, {} dropped", e.loss,
-      e.perplexity(), e.bits_per_byte, e.tokens, e.windows, e.dropped);
+      "loss {:.4f} nats a token, perplexity {:.4f}, {:.4f} bits per byte; {} in {}, {} dropped", e.loss, e.perplexity(),
+      e.bits_per_byte, format_items(e.tokens, "token"), format_items(e.windows, "window"), e.dropped);
   if (e.words > 0)
     text += fmt::format("; {:.4f} a word of {}, {:.4f} a byte", e.perplexity_per(e.words), e.words,
                         e.perplexity_per(e.bytes));
@@ -96,13 +96,15 @@ int run_data(const Arguments& arguments) {
     print_json(document);
   else
     fmt::print("{}\n", to_text(result));
-  return arguments.fail_above > 0 && result.loss > arguments.fail_above ? static_cast<int>(ExitCode::kNo) : 0;
+  return arguments.fail_above && result.loss > *arguments.fail_above ? static_cast<int>(ExitCode::kNo) : 0;
 }
 
 int run_task(const Arguments& arguments) {
   if (!arguments.samples.empty()) io::check_replaceable(arguments.samples, "{\"answer\"", "a file of answers");
   const Task task = read_task(arguments.task);
   Subject subject = open_subject(arguments, std::nullopt);
+  if (arguments.no_bos && !subject.tokenizer->bos())
+    fail("--no-bos has no effect: the tokenizer of {} puts no BOS in front; drop it", arguments.model);
   int64_t choices = 0;
   for (const Question& question : task.questions) choices += static_cast<int64_t>(question.choices.size());
   Progress bar(task.format, choices, "choice", 0, arguments.json);
@@ -172,10 +174,15 @@ Action add_eval(CLI::App& app) {
   app.footer(
       "Examples:\n"
       "  detent eval runs/q4 --data valid.txt --context 256 --json\n"
-      "  detent eval models/llama --data wiki.test.raw.txt --context 2048 --convention gptq\n"
+      "  detent eval models/llama --data wikitext2-test.txt --context 2048 --convention gptq\n"
       "  detent eval runs/chat --data valid.jsonl --format messages --context 1024\n"
       "  detent eval runs/q4 --task hellaswag_val.jsonl");
-  return [a] { return run(*a); };
+  return [a, &app] {
+    const bool text = a->data.format == "text";
+    if (text) refuse_given(app, {"--chat-format"}, "--format is text");
+    if (text && !a->files.empty()) check_text_options(app, a->files);
+    return run(*a);
+  };
 }
 
 }  // namespace detent::cli

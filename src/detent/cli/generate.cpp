@@ -113,7 +113,12 @@ Action add_generate(CLI::App& app) {
   app.add_option("--seed", a->options.seed, "decides the sampling")->capture_default_str();
   app.add_flag("--json", a->json, "print JSON");
   app.footer("Example:\n  detent generate model.gguf --prompt 'def main' --tokens 80 --temperature 0.8 --seed 1");
-  return [a] { return run(*a); };
+  return [a, &app] {
+    if (a->options.temperature == 0)
+      refuse_given(app, {"--seed", "--top-k", "--top-p"},
+                   "at temperature 0 the likeliest id is always taken; give a --temperature above 0");
+    return run(*a);
+  };
 }
 
 }  // namespace detent::cli

@@ -70,6 +70,21 @@ int fault(const char* command, const std::string& what, detent::ExitCode code) {
   return static_cast<int>(code);
 }
 
+// CLI11 would list everything behind an unknown option too.
+std::string unknown_option(const CLI::App& command, int argc, char** argv) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  for (int i = 1; i < argc; ++i) {
+    const std::string given = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
+    if (!given.starts_with("--") || given == "--" || std::find(known.begin(), known.end(), given) != known.end())
+      continue;
+    const std::string near = detent::nearest_name(given, known);
+    return fmt::format("unknown option {}{}", given, near.empty() ? "" : fmt::format("; did you mean {}?", near));
+  }
+  return "";
+}
+
 // Reads the command line. --help and --version are done then; wrong usage is one sentence like any other error.
 std::optional<int> parsed(CLI::App& app, int argc, char** argv) {
   try {
@@ -82,7 +97,10 @@ std::optional<int> parsed(CLI::App& app, int argc, char** argv) {
     }
     const std::vector<CLI::App*> chosen = app.get_subcommands();
     const std::string name = chosen.empty() ? "" : chosen[0]->get_name();
-    return fault(name.c_str(), fmt::format("{}; see detent {}{}--help", error.what(), name, name.empty() ? "" : " "),
+    const bool extra = dynamic_cast<const CLI::ExtrasError*>(&error) && !chosen.empty();
+    const std::string unknown = extra ? unknown_option(*chosen[0], argc, argv) : "";
+    const std::string what = unknown.empty() ? error.what() : unknown;
+    return fault(name.c_str(), fmt::format("{}; see detent {}{}--help", what, name, name.empty() ? "" : " "),
                  detent::ExitCode::kBadInput);
   }
 }

@@ -65,11 +65,16 @@ std::string preferred_text(const TargetRules& rules) {
                      spec->granularity.name(), scale_format_name(spec->scale_format), rules.unquantized());
 }
 
+nlohmann::json targets_json() {
+  nlohmann::json targets = nlohmann::json::array();
+  for (const auto& rules : target_rules()) targets.push_back(target_json(*rules));
+  return targets;
+}
+
 // Everything, or what has the name.
 nlohmann::json to_json(const std::string& name) {
   const auto wanted = [&](const std::string& other) { return name.empty() || name == other; };
-  nlohmann::json methods = nlohmann::json::array(), presets = nlohmann::json::array(),
-                 targets = nlohmann::json::array();
+  nlohmann::json methods = nlohmann::json::array(), presets = nlohmann::json::array();
   for (const NamedMethod& m : all_methods())
     for (const std::string& kind : kind_names(m.entry->kind))
       if (wanted(m.name))
@@ -81,9 +86,8 @@ nlohmann::json to_json(const std::string& name) {
                            {"options", option_json(m.entry->options())}});
   for (const Preset& p : quant_presets())
     if (wanted(p.name)) presets.push_back({{"name", p.name}, {"quant", p.text}, {"source", p.source}});
-  for (const auto& rules : target_rules())
-    if (name.empty()) targets.push_back(target_json(*rules));
-  return {{"methods", methods}, {"presets", presets}, {"targets", targets}};
+  return {
+      {"methods", methods}, {"presets", presets}, {"targets", name.empty() ? targets_json() : nlohmann::json::array()}};
 }
 
 void print_options(const std::vector<OptionRow>& rows) {
@@ -136,17 +140,20 @@ void print_methods() {
 
 int run(const Arguments& arguments) {
   if (!arguments.name.empty()) check_name(arguments.name);
-  if (arguments.json)
+  TrainConfig config;
+  if (arguments.json && arguments.config)
+    print_json({{"config", option_json(options_table(config))}});
+  else if (arguments.json && arguments.targets)
+    print_json({{"targets", targets_json()}});
+  else if (arguments.json)
     print_json(to_json(arguments.name));
   else if (!arguments.name.empty())
     describe(arguments.name);
   else if (arguments.targets)
     print_targets();
-  else if (arguments.config) {
-    TrainConfig config;
-    config.quant.emplace().weights.emplace();
+  else if (arguments.config)
     print_options(options_table(config));
-  } else
+  else
     print_methods();
   return 0;
 }

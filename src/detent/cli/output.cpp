@@ -1,6 +1,4 @@
-#include <cmath>
 #include <cstdio>
-#include <cstdlib>
 
 #include "detent/base/error.h"
 #include "detent/cli/commands.h"
@@ -10,10 +8,6 @@ namespace detent::cli {
 void print_json(const nlohmann::json& document) {
   fmt::print("{}\n", document.dump(2));
   if (std::fflush(stdout) != 0) fail_machine("cannot write the result to standard output");
-}
-
-std::string finite(const std::string& text) {
-  return std::isfinite(std::strtod(text.c_str(), nullptr)) ? "" : "Value " + text + " is not a finite number";
 }
 
 }  // namespace detent::cli

@@ -7,6 +7,7 @@
 #include "detent/data/encoder.h"
 #include "detent/data/shard_folder.h"
 #include "detent/data/tokenizer/utf8.h"
+#include "detent/import/model_path.h"
 #include "detent/io/sha256.h"
 #include "detent/train/interrupt.h"
 
@@ -37,7 +38,7 @@ nlohmann::json check_round_trip(const std::vector<std::filesystem::path>& files,
 
 int run(const Arguments& arguments) {
   if (arguments.ids && !arguments.json) fail("--ids adds the ids to what --json prints; give --json too");
-  const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(arguments.tokenizer);
+  const std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(arguments.tokenizer);
   const std::vector<std::filesystem::path> files = expand_paths(arguments.files);
   const InterruptGuard guard;
   std::unique_ptr<Progress> bar;
@@ -64,10 +65,11 @@ int run(const Arguments& arguments) {
     print_json(result);
     return 0;
   }
-  fmt::print("{} tokens of {} documents, {:.3f} bytes a token, in {} ({} shards, {} of them there before)\n",
-             summary.text.tokens, summary.text.documents,
+  fmt::print("{} of {}, {:.3f} bytes a token, in {} ({}, {} there before)\n",
+             format_items(static_cast<int64_t>(summary.text.tokens), "token"),
+             format_items(static_cast<int64_t>(summary.text.documents), "document"),
              static_cast<double>(summary.text.bytes) / static_cast<double>(std::max<uint64_t>(summary.text.tokens, 1)),
-             arguments.out, summary.shards, summary.kept);
+             arguments.out, format_items(static_cast<int64_t>(summary.shards), "shard"), summary.kept);
   if (arguments.check)
     fmt::print("{} of {} documents come back from their ids as they were\n", result["round_trip"]["equal"].dump(),
                result["round_trip"]["documents"].dump());
@@ -80,7 +82,8 @@ int run(const Arguments& arguments) {
 
 Action add_tokenize(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
-  app.add_option("TOKENIZER", a->tokenizer, "bytes, a tokenizer.json, a tokenizer.model or a model folder")->required();
+  app.add_option("TOKENIZER", a->tokenizer, "bytes, a tokenizer.json, a tokenizer.model or a model of any kind")
+      ->required();
   app.add_option("FILE", a->files, "text: .txt, .jsonl, each also .zst; folders of .txt and .py")->required();
   app.add_option("--out", a->out, "folder for the token shards, one a file; what is there already is kept")->required();
   app.add_option("--field", a->field, "key of a jsonl line that holds the text")->capture_default_str();
@@ -90,7 +93,10 @@ Action add_tokenize(CLI::App& app) {
   app.add_flag("--json", a->json, "print JSON");
   app.add_flag("--ids", a->ids, "put all ids into the JSON");
   app.footer("Example:\n  detent tokenize models/llama/tokenizer.json books.jsonl.zst --out tokens/books");
-  return [a] { return run(*a); };
+  return [a, &app] {
+    check_text_options(app, a->files);
+    return run(*a);
+  };
 }
 
 }  // namespace detent::cli

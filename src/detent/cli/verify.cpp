@@ -18,7 +18,7 @@ namespace {
 struct Arguments {
   std::string path, against;
   std::vector<std::string> texts;
-  int64_t context = 256;
+  std::optional<int64_t> context;
   bool json = false;
 };
 
@@ -26,9 +26,11 @@ struct Arguments {
 Agreement compare(const Arguments& arguments, const ShippedModel& trained) {
   InferenceModel reference = inference_model(trained), run = inference_model(load_as_run(arguments.path));
   const int64_t limit = reference.model->config().context_limit();
+  if (arguments.context && *arguments.context > limit)
+    fail("--context {} is longer than the model's {}; lower it", *arguments.context, limit);
   const auto tokenizer = load_model_tokenizer(resolve_model(arguments.against));
   const EvalWindows windows(read_documents(arguments.texts, "text", ""), *tokenizer,
-                            {.context = std::min(arguments.context, limit)});
+                            {.context = arguments.context.value_or(std::min<int64_t>(256, limit))});
   Progress bar("logits", windows.size(), "window", 0, arguments.json);
   const Agreement agreement =
       compare_predictions(*reference.model, *run.model, windows, 4, [&](int64_t done, int64_t) { bar.update(done); });
@@ -64,10 +66,9 @@ Action add_verify(CLI::App& app) {
   CLI::Option* texts = app.add_option("--logits", a->texts,
                                       "text (.txt, .jsonl, also .zst): compare predictions too, the file's as the "
                                       "program that loads it multiplies (llama.cpp: with 8-bit inputs)");
-  app.add_option("--context", a->context, "ids in a window of --logits")
+  app.add_option("--context", a->context, "ids in a window of --logits (default 256)")
       ->check(CLI::Range(2, 1 << 20))
-      ->needs(texts)
-      ->capture_default_str();
+      ->needs(texts);
   app.add_flag("--json", a->json, "print JSON");
   app.footer(
       "Exit code 0 only when every weight is bit-equal.\nExamples:\n  detent verify model-q4_0.gguf --against runs/q4\n"

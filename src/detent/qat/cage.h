@@ -15,11 +15,11 @@ struct CageOptions {
 
   template <class V>
   void visit(V& v) {
-    v.field("lambda", lambda, "size of the correction as the paper states it (10)", kNonNegative);
+    v.field("lambda", lambda, "size of the correction as the paper states it (10)", kPositive);
     v.field("strength", strength,
-            "its size as the sum of learning rate x lambda over training (about 2.7 in the paper)", kNonNegative);
+            "its size as the sum of learning rate x lambda over training (about 2.7 in the paper)", kPositive);
     v.field("pull", pull, "its size as lambda x half a quantization step, against Adam's unit step (default 0.06)",
-            kNonNegative);
+            kPositive);
     v.field("start", start, "share of training before the correction begins (the paper's silence ratio)", Range{0, 1});
     v.field("ramp", ramp, "linear rise of lambda to its full size at the end, or constant",
             Choices{"linear", "constant"});

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "detent/base/error.h"
 #include "detent/base/key_error.h"
@@ -27,6 +28,14 @@ float reach(const Grid& grid, ScaleRule rule) {
   }
 }
 
+// What else there is to do where nothing is clipped.
+std::string clipping_scales(const Grid& grid) {
+  std::vector<std::string> names;
+  for (const ScaleRule rule : {ScaleRule::kRms, ScaleRule::kMean})
+    if (rule_fits(grid, rule)) names.push_back(scale_rule_name(rule));
+  return names.empty() ? "" : fmt::format(", or a scale that clips ({})", fmt::join(names, ", "));
+}
+
 void check_effect(const TensorQuantOptions& options, const QuantSpec& spec, const SurrogateMethod& method,
                   const std::string& where) {
   const kernels::Surrogate s = method.surrogate(spec);
@@ -34,9 +43,8 @@ void check_effect(const TensorQuantOptions& options, const QuantSpec& spec, cons
   const bool never_masks = std::isfinite(s.u_hi) && s.u_lo <= -most && s.u_hi >= most;
   if (never_masks && spec.scale_rule != ScaleRule::kLearned)
     fail_key(where + ".surrogate",
-             "{} never masks anything with scale {} on {}, because nothing is clipped; use surrogate: ste, or a scale "
-             "that clips (rms, mean)",
-             options.surrogate, scale_rule_name(spec.scale_rule), spec.grid.name());
+             "{} never masks anything with scale {} on {}, because nothing is clipped; use surrogate: ste{}",
+             options.surrogate, scale_rule_name(spec.scale_rule), spec.grid.name(), clipping_scales(spec.grid));
   if (!options.initial_scale.empty() && spec.scale_rule != ScaleRule::kLearned)
     fail_key(where + ".initial_scale", "has no effect with scale {}; it is for scale: learned", options.scale);
 }
@@ -72,6 +80,48 @@ bool glob_matches(const std::string& pattern, const std::string& name) {
   return fnmatch(pattern.c_str(), name.c_str(), 0) == 0 || fnmatch(pattern.c_str(), stem.c_str(), 0) == 0;
 }
 
+// An entry of quant.skip: a pattern as of match, or part of a name.
+bool skips(const std::string& entry, const std::string& name) {
+  if (entry.find_first_of("*?[") != entry.npos) return glob_matches(entry, name);
+  return name.find(entry) != name.npos;
+}
+
+bool is_skipped(const QuantOptions& options, const std::string& name) {
+  return std::any_of(options.skip.begin(), options.skip.end(), [&](const auto& entry) { return skips(entry, name); });
+}
+
+void check_skip(const QuantOptions& options, const std::vector<std::string>& names) {
+  const QuantOptions defaults;
+  for (const std::string& entry : options.skip) {
+    const bool hit = std::any_of(names.begin(), names.end(), [&](const auto& name) { return skips(entry, name); });
+    const bool is_default = std::find(defaults.skip.begin(), defaults.skip.end(), entry) != defaults.skip.end();
+    if (!hit && !is_default)
+      fail_key("quant.skip", "names '{}', which is part of no layer's name; one is for instance '{}'", entry,
+               names.back());
+  }
+}
+
+// An entry of quant.layers has to decide for some layer.
+void check_entry(const QuantOptions& options, const Node& entry, const std::vector<std::string>& names) {
+  const std::string match = match_of(entry);
+  std::vector<std::string> fitting;
+  std::copy_if(names.begin(), names.end(), std::back_inserter(fitting),
+               [&](const auto& name) { return glob_matches(match, name); });
+  if (fitting.empty())
+    fail("{}: quant.layers: match '{}' fits no layer; a name is for instance '{}'", entry.where(), match, names.back());
+  std::erase_if(fitting, [&](const auto& name) { return is_skipped(options, name); });
+  if (fitting.empty())
+    fail(
+        "{}: quant.layers: match '{}' has no effect: quant.skip leaves out all that it fits; take it out of quant.skip",
+        entry.where(), match);
+  if (std::none_of(fitting.begin(), fitting.end(),
+                   [&](const auto& name) { return layer_quant(options, name).entry == &entry; }))
+    fail(
+        "{}: quant.layers: match '{}' has no effect: entries above it fit the same layers, and the first match wins; "
+        "put it above them",
+        entry.where(), match);
+}
+
 }  // namespace
 
 QuantSpec to_spec(const TensorQuantOptions& o, const std::string& where) {
@@ -90,8 +140,7 @@ QuantSpec to_spec(const TensorQuantOptions& o, const std::string& where) {
 }
 
 LayerQuant layer_quant(const QuantOptions& options, const std::string& name) {
-  for (const std::string& skip : options.skip)
-    if (name.find(skip) != std::string::npos) return {};
+  if (is_skipped(options, name)) return {};
   LayerQuant layer{options.weights, options.activations};
   for (const Node& entry : options.layers.items) {
     if (!glob_matches(match_of(entry), name)) continue;
@@ -106,19 +155,18 @@ LayerQuant layer_quant(const QuantOptions& options, const std::string& name) {
 void check_matches(const QuantOptions& options, const std::vector<std::string>& names) {
   if (options.layers.kind != Node::Kind::kList && options.layers.kind != Node::Kind::kNull)
     fail("{}: quant.layers expects a list", options.layers.where());
-  const QuantOptions defaults;
-  for (const std::string& skip : options.skip) {
-    const bool hit =
-        std::any_of(names.begin(), names.end(), [&](const auto& n) { return n.find(skip) != std::string::npos; });
-    const bool is_default = std::find(defaults.skip.begin(), defaults.skip.end(), skip) != defaults.skip.end();
-    if (!hit && !is_default) fail_key("quant.skip", "names '{}', which is part of no layer's name", skip);
-  }
-  for (const Node& entry : options.layers.items) {
-    const std::string match = match_of(entry);
-    if (std::none_of(names.begin(), names.end(), [&](const auto& n) { return glob_matches(match, n); }))
-      fail("{}: quant.layers: match '{}' fits no layer; a name is for instance '{}'", entry.where(), match,
-           names.back());
-  }
+  check_skip(options, names);
+  for (const Node& entry : options.layers.items) check_entry(options, entry, names);
+}
+
+std::vector<std::string> quantized_by_skip(const QuantOptions& options, const std::vector<std::string>& names) {
+  std::vector<std::string> found;
+  for (const std::string& usual : QuantOptions().skip)
+    for (const std::string& name : names) {
+      const LayerQuant quant = skips(usual, name) ? layer_quant(options, name) : LayerQuant{};
+      if ((quant.weight || quant.input) && !quant.entry) found.push_back(name);
+    }
+  return found;
 }
 
 }  // namespace detent

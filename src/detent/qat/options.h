@@ -54,8 +54,12 @@ struct QuantOptions {
         "are not given, and refuses what it could not hold; see `detent methods --targets`");
     v.group("weights", weights, "how weights are quantized");
     v.group("activations", activations, "how the inputs of quantized layers are quantized");
-    v.field("layers", layers, "overrides by layer: {match, weights, activations}; the first match wins");
-    v.field("skip", skip, "layers left unquantized, by part of their name");
+    v.field(
+        "layers", layers,
+        "overrides by layer: {match, weights, activations}; match is a pattern for the whole name (*.down_proj); the "
+        "first match wins");
+    v.field("skip", skip,
+            "layers left unquantized, by part of their name or a pattern (*.0.*); a list replaces the default");
     v.field("unquantized", unquantized, "what embeddings, head, norms and skipped layers are stored as",
             Choices{"f32", "f16", "bf16", "q8_0"});
     v.field("scale_learning_rate", scale_learning_rate, "learning rate of learned scales, as a multiple", kNonNegative);
@@ -68,7 +72,9 @@ struct LayerQuant {
   const Node* entry = nullptr;  // of quant.layers, where one matched; belongs to the options
 };
 LayerQuant layer_quant(const QuantOptions& options, const std::string& weight_name);
-// Fails if an entry of skip or layers matches none of the names.
+// Fails if an entry of skip or layers matches none of the names, or one of layers none that is left to it.
 void check_matches(const QuantOptions& options, const std::vector<std::string>& names);
+// Layers that the default of skip names and that are quantized only because a list was given in its place.
+std::vector<std::string> quantized_by_skip(const QuantOptions& options, const std::vector<std::string>& names);
 
 }  // namespace detent

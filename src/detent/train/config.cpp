@@ -56,6 +56,8 @@ void check_cage(const Node& root, const TrainConfig& config) {
 }
 
 void check_winq(const Node& root, const WinqOptions& winq, int64_t steps) {
+  if (winq.noise == 0 && (winq.every == 0 || winq.interpolation == 0))
+    refuse(root, "winq", "", "it adds no noise and resets nothing; drop the block");
   if (winq.every == 0) refuse(root, "winq", "interpolation", "winq.every is 0, so nothing is reset");
   if (winq.interpolation == 0) refuse(root, "winq", "every", "winq.interpolation is 0");
   if (winq.every > steps && winq.interpolation > 0)

@@ -32,6 +32,18 @@ at::Tensor scales_of(const QuantizedLayer& layer) {
   return ops::dynamic_scales(layer.slot.parameter->detach(), spec);
 }
 
+// What a list in place of quant.skip's default does to the layers that the default names.
+std::vector<std::string> skip_notes(const TrainConfig& config, const QuantizedModel& model) {
+  std::vector<std::string> names;
+  for (const QuantizedLayer& layer : model.layers) names.push_back(layer.slot.name);
+  const auto found = config.quant ? quantized_by_skip(*config.quant, names) : std::vector<std::string>();
+  if (found.empty()) return {};
+  return {
+      fmt::format("quant.skip: {} {} quantized too, because the list given replaces the default [{}]; add to it what "
+                  "is to stay",
+                  fmt::join(found, " and "), found.size() == 1 ? "is" : "are", fmt::join(QuantOptions().skip, ", "))};
+}
+
 }  // namespace
 
 MethodSchedule::MethodSchedule(const TrainConfig& config, QuantizedModel& model, Optimizer& optimizer)
@@ -127,7 +139,7 @@ void MethodSchedule::describe(nlohmann::json& line, int64_t t) {
 }
 
 std::vector<std::string> MethodSchedule::notes() const {
-  std::vector<std::string> lines;
+  std::vector<std::string> lines = skip_notes(config_, model_);
   if (config_.cage) {
     const CageSize size = cage_size(*config_.cage, sum_of_rates(), mean_half_step());
     lines.push_back(
