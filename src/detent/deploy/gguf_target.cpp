@@ -35,10 +35,16 @@ uint32_t file_type(const std::string& type) {
   return row->number;
 }
 
+const io::GgmlType& ggml_type(const std::string& type) {
+  const auto* found = io::find_ggml_type(type);
+  if (!found) fail("[gguf] GGUF files have no tensor type {}", type);
+  return *found;
+}
+
 class GgufTarget : public ExportTarget {
  public:
   explicit GgufTarget(const TargetRules& rules)
-      : ExportTarget(rules), kind_{rules.name(), *io::find_ggml_type(type_name(rules)), file_type(type_name(rules))} {}
+      : ExportTarget(rules), kind_{rules.name(), ggml_type(type_name(rules)), file_type(type_name(rules))} {}
   bool holds(const at::Tensor& value) const override { return holds_values(kind_.type, value); }
   ExportReport write(const ShippedModel& model, const std::string& path) const override {
     return write_gguf(model, path, kind_);

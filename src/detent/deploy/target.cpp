@@ -77,6 +77,7 @@ std::optional<std::string> export_refusal(const ExportTarget& target, const Ship
 ExportReport export_model(const ShippedModel& model, const ExportTarget& target, const std::string& path) {
   if (const auto refused = export_refusal(target, model)) fail("[export] {}", *refused);
   if (target.name().starts_with("gguf:")) io::check_replaceable(path, "GGUF", "a GGUF file");
+  io::create_parent(path);
   ExportReport report = target.write(model, path);
   report.target = target.name();
   report.path = path;

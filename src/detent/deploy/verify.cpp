@@ -66,6 +66,21 @@ void check_not_latent(const std::filesystem::path& path) {
          run ? "run" : "checkpoint");
 }
 
+constexpr const char* kMissing = "missing";  // the type of a tensor that the file lacks
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// A line for each of the first few, then how many more there are.
+std::string first_of(const char* what, const std::vector<std::string>& items) {
+  constexpr size_t kShown = 5;
+  std::string text;
+  for (size_t i = 0; i < std::min(kShown, items.size()); ++i) text += fmt::format("{}: {}\n", what, items[i]);
+  if (items.size() > kShown) text += fmt::format("{}: {} more; --json lists all\n", what, items.size() - kShown);
+  return text;
+}
+
 }  // namespace
 
 bool VerifyReport::equal() const {
@@ -92,7 +107,7 @@ VerifyReport verify_file(const std::filesystem::path& path, const ShippedModel& 
   for (const auto& [name, tensor] : model.tensors) {
     if (by_name.contains(name) || may_be_missing(model, name)) continue;
     report.missing.push_back(name);
-    report.tensors.push_back({name, "missing", tensor.value.numel()});
+    report.tensors.push_back({name, kMissing, tensor.value.numel()});
   }
   std::sort(report.tensors.begin(), report.tensors.end(),
             [](const VerifyRow& a, const VerifyRow& b) { return a.name < b.name; });
@@ -114,12 +129,15 @@ nlohmann::json to_json(const VerifyReport& report) {
 }
 
 std::string to_text(const VerifyReport& report) {
-  std::string text;
-  for (const VerifyRow& row : report.tensors)
-    if (!row.equal()) text += fmt::format("differs: {} ({}): {} elements\n", row.name, row.type, row.differing);
-  for (const std::string& name : report.missing) text += fmt::format("missing from the file: {}\n", name);
-  for (const std::string& name : report.unexpected) text += fmt::format("not a tensor of the model: {}\n", name);
-  for (const std::string& difference : report.config_differences) text += fmt::format("config: {}\n", difference);
+  std::vector<std::string> differing;
+  for (const VerifyRow& row : report.tensors) {
+    const bool in_both = row.type != kMissing && !contains(report.unexpected, row.name);
+    if (in_both && !row.equal())
+      differing.push_back(fmt::format("{} ({}): {} elements", row.name, row.type, row.differing));
+  }
+  std::string text = first_of("differs", differing) + first_of("missing from the file", report.missing) +
+                     first_of("not a tensor of the model", report.unexpected) +
+                     first_of("config", report.config_differences);
   text += fmt::format("{}: {} tensors, {}\nsha256 {}\n", report.path, report.tensors.size(),
                       report.equal() ? "every weight is bit-equal" : "NOT equal", report.sha256);
   return text;

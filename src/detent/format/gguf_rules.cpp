@@ -74,7 +74,10 @@ std::unique_ptr<const TargetRules> rules_of(const Block& block, const Row& row) 
 void add_gguf_rules(std::vector<std::unique_ptr<const TargetRules>>& table) {
   for (const Row& row : kRows) {
     const LevelBlock* block = find_level_block(row.block);
-    table.push_back(block ? rules_of(*block, row) : rules_of(*find_k_block(row.block), row));
+    const KBlock* k_block = block ? nullptr : find_k_block(row.block);
+    if (!block && !k_block)
+      fail("[target] the table of GGUF targets names {}, which is no block that can be packed", row.block);
+    table.push_back(block ? rules_of(*block, row) : rules_of(*k_block, row));
   }
 }
 

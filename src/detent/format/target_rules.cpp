@@ -1,5 +1,7 @@
 #include "detent/format/target_rules.h"
 
+#include <algorithm>
+
 #include "detent/base/error.h"
 #include "detent/base/options.h"
 
@@ -22,7 +24,9 @@ const TargetRules& find_target_rules(const std::string& name) {
     if (rules->name() == name) return *rules;
     names.push_back(rules->name());
   }
-  const std::string near = nearest_name(name, names);
+  const auto ends_so = [&](const std::string& other) { return other.ends_with(":" + name); };  // "q4_0"
+  const auto whole = std::find_if(names.begin(), names.end(), ends_so);
+  const std::string near = whole != names.end() ? *whole : nearest_name(name, names);
   fail("[target] there is no target '{}'; {}", name,
        near.empty() ? fmt::format("known: {}", fmt::join(names, ", ")) : fmt::format("did you mean '{}'?", near));
 }

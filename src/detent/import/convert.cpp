@@ -114,6 +114,7 @@ ConvertReport convert_model(const fs::path& source, const fs::path& folder, cons
   const auto parts = read_tokenizer(source, tokenizer, config);
   const DtypeRow& dtype = exact_dtype(*file, tensors, source.string());
   ConvertReport report{.path = folder.string(), .format = file->format(), .dtype = dtype.name};
+  io::create_parent(folder);
   io::AtomicDirectory staged(folder);
   write_weights(*file, tensors, dtype, staged.staging() / "model.safetensors", report);
   write_config(config, parts, dtype, !is_gguf(source), staged.staging());
