@@ -62,7 +62,7 @@ class OwnTokenizer(Case):
 
     def test_shards_made_with_it(self):
         self.run_detent("tokenize", self.worded, self.data / "a.txt", "--out", self.folder / "shards")
-        self.run_detent(*self.go_on(self.worded, train=[str(self.folder / "shards")]))
+        self.run_detent(*self.go_on(self.worded, "--dry-run", train=[str(self.folder / "shards")]))
         self.run_detent("tokenize", "bytes", self.data / "a.txt", "--out", self.folder / "byte shards")
         self.refused(*self.go_on(self.worded, "--dry-run", train=[str(self.folder / "byte shards")]), says=["byte shards"])
 
