@@ -168,6 +168,7 @@ class Usage(Contract):
                                 (["export", self.run, "--to", "gguf:q4_0"], "--out"), (["verify", self.gguf], "--against"),
                                 (["generate", self.gguf], "--prompt"), (["report"], "path"), (["inspect"], "path"),
                                 (["export", self.run, "--to", "gguf:q4_O", "--out", "x"], "gguf:q4_0"),
+                                (["export", self.run, "--skip", "down_proj", "--out", "x"], "--from-float"),
                                 (["methods", "trsut"], "trust"), (["bench", "nothing_like_this"], "nothing_like_this")):
             with self.subTest(arguments):
                 self.refused(*arguments, says=[says])

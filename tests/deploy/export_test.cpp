@@ -202,6 +202,29 @@ TEST(Export, RoundingRefusesRowsThatAreNoWholeBlocks) {
               HasSubstr("down_proj.weight: rows of 48 weights are not whole blocks of 32"));
 }
 
+TEST(Export, RoundingSkipsWhatIsNamed) {
+  const TemporaryFolder folder;
+  DecoderConfig config = wide_config();
+  config.intermediate_size = 48;  // which down_proj alone has as its rows
+  const ShippedModel model = tiny_model(std::nullopt, Storage::kF32, config);
+  for (const char* name : {"gguf:q4_0", "compressed-tensors"}) {
+    const ExportTarget& target = find_export_target(name);
+    const ShippedModel rounded = round_to_target(model, target, {"down_proj", "layers.0.self_attn"});
+    for (const auto& [tensor, held] : model.tensors)
+      EXPECT_EQ(same_bits(rounded.tensor(tensor).value, held.value),
+                !tensor.ends_with("gate_proj.weight") && !tensor.ends_with("up_proj.weight"))
+          << tensor;
+    check_round_trip(rounded, target, folder / "x");
+  }
+  const auto refusal = [&](const std::vector<std::string>& skip) {
+    return error_of([&] { round_to_target(model, find_export_target("gguf:q4_0"), skip); });
+  };
+  EXPECT_THAT(refusal({"down_porj"}), HasSubstr("--skip names 'down_porj'"));
+  EXPECT_THAT(refusal({"embed_tokens"}), HasSubstr("left anyway"));
+  EXPECT_THAT(refusal({"proj"}), HasSubstr("leaves no projection"));
+  EXPECT_THAT(refusal({}), HasSubstr("--skip leaves it as it is"));
+}
+
 TEST(Export, PlainFloatsAreRefusedAndRoundedOnRequest) {
   const TemporaryFolder folder;
   const ShippedModel model = tiny_model(std::nullopt);

@@ -63,6 +63,48 @@ TEST(KQuants, AFileOfThemIsWrittenAgain) {
   }
 }
 
+// compressed-tensors has codes and scales of one level; the two levels are found again.
+TEST(KQuants, ThroughAFileOfOneLevel) {
+  const TemporaryFolder folder;
+  for (const auto& [type, trained] : kTrained) {
+    SCOPED_TRACE(trained.name());
+    const ShippedModel model = tiny_model(trained, Storage::kF16, wide_config());
+    export_to(model, "compressed-tensors", folder / "a");
+    export_to(load_model_any(folder / "a"), std::string("gguf:") + type, folder / "b");
+    EXPECT_TRUE(verify_file(folder / "b", model).equal());
+    for (const char* name : {"a", "b"}) fs::remove_all(folder / name);
+  }
+}
+
+// Groups that use few of the levels lie on several scales, of either sign; only some are multiples of one super-scale.
+TEST(KQuants, GroupsOfFewLevels) {
+  const TemporaryFolder folder;
+  ShippedModel model =
+      tiny_model(spec("int", 3, "16", ScaleRule::kLearned, ScaleFormat::kQ3K), Storage::kF16, wide_config());
+  const std::vector<std::vector<int>> used = {{-2, 2}, {-2, 0, 2},     {2}, {-3, 3}, {0},
+                                              {-4, 0}, {-4, -2, 0, 2}, {1}, {-1, 0}};
+  std::mt19937 random(9);
+  for (const char* name : {"model.layers.0.mlp.up_proj.weight", "model.layers.0.self_attn.q_proj.weight"}) {
+    Quantized& quantized = *model.tensors[name].quantized;
+    auto* codes = quantized.codes.mutable_data_ptr<int8_t>();
+    auto* scales = quantized.scales.mutable_data_ptr<float>();
+    for (int64_t g = 0; g < quantized.scales.numel(); ++g) {
+      const auto& levels = used[random() % used.size()];
+      scales[g] = (1 + static_cast<float>(g / 16) / 1024) * static_cast<float>(static_cast<int>(random() % 64) - 32);
+      for (int j = 0; j < 16; ++j) codes[16 * g + j] = static_cast<int8_t>(levels[random() % levels.size()]);
+    }
+    model.tensors[name].value = dequantize(quantized);
+  }
+  export_to(model, "gguf:q3_k", folder / "a");
+  ASSERT_TRUE(verify_file(folder / "a", model).equal());
+  export_to(model, "gguf:f32", folder / "b");
+  export_to(load_model_any(folder / "b"), "gguf:q3_k", folder / "c");
+  EXPECT_TRUE(verify_file(folder / "c", model).equal());
+  export_to(model, "compressed-tensors", folder / "d");
+  export_to(load_model_any(folder / "d"), "gguf:q3_k", folder / "e");
+  EXPECT_TRUE(verify_file(folder / "e", model).equal());
+}
+
 // Whatever a block holds, minimums of their own and negative super-scales too.
 TEST(KQuants, BlocksOfOtherProgramsAreWrittenAgainAsTheyStand) {
   const TemporaryFolder folder;

@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "detent/architectures/parameters.h"
 #include "detent/data/tokenizer.h"
 #include "detent/deploy/model_parts.h"
 #include "detent/deploy/target.h"

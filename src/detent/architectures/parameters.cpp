@@ -53,4 +53,6 @@ std::vector<ParameterInfo> parameters(const DecoderConfig& config) {
   return list.all;
 }
 
+bool is_projection(const std::string& name) { return name.ends_with("_proj.weight"); }
+
 }  // namespace detent

@@ -25,4 +25,7 @@ struct ParameterInfo {
 // In the order in which the model's slots come. A tied head has no tensor of its own.
 std::vector<ParameterInfo> parameters(const DecoderConfig& config);
 
+// Whether a tensor is a weight that layers multiply with: what quantization applies to unless told otherwise.
+bool is_projection(const std::string& name);
+
 }  // namespace detent

@@ -11,6 +11,7 @@ namespace detent::cli {
 namespace {
 struct Arguments {
   std::string model, target, out;
+  std::vector<std::string> skip;
   bool from_float = false, json = false;
 };
 
@@ -24,9 +25,11 @@ std::string target_name(const Arguments& arguments, const ShippedModel& model) {
 }
 
 int run(const Arguments& arguments) {
+  if (!arguments.skip.empty() && !arguments.from_float)
+    fail("--skip goes with --from-float: what training left unquantized stays so by itself");
   ShippedModel model = open_model_any(arguments.model);
   const ExportTarget& target = find_export_target(target_name(arguments, model));
-  if (arguments.from_float) model = round_to_target(model, target);
+  if (arguments.from_float) model = round_to_target(model, target, arguments.skip);
   const ExportReport report = export_model(model, target, arguments.out);
   if (arguments.json) {
     nlohmann::json document = to_json(report);
@@ -46,8 +49,12 @@ Action add_export(CLI::App& app) {
   app.add_option("--to", a->target, "target: `detent methods --targets` lists them; default: the run's quant.target");
   app.add_option("--out", a->out, "file or folder to write")->required();
   app.add_flag("--from-float", a->from_float, "round to the target's grid without training, for comparison");
+  app.add_option("--skip", a->skip, "with --from-float: projections left as they are, by part of their name")
+      ->allow_extra_args(false);
   app.add_flag("--json", a->json, "print JSON");
-  app.footer("Example:\n  detent export runs/q4 --to gguf:q4_0 --out model-q4_0.gguf");
+  app.footer(
+      "Example:\n  detent export runs/q4 --to gguf:q4_0 --out model-q4_0.gguf\n"
+      "  detent export hf-folder --to gguf:q4_0 --from-float --skip down_proj --out rounded.gguf");
   return [a] { return run(*a); };
 }
 

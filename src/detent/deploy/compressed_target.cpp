@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "detent/architectures/decoder_config.h"
+#include "detent/architectures/parameters.h"
 #include "detent/base/error.h"
 #include "detent/deploy/folder_parts.h"
 #include "detent/deploy/model_parts.h"
@@ -79,7 +80,8 @@ class Writer {
   void add(const std::string& name) {
     const auto layer = model_.record.layers.find(name);
     const bool recorded = layer != model_.record.layers.end();
-    const bool packs = model_.record.quantizes_weights() ? recorded && layer->second.weight : is_projection(name);
+    const bool packs = model_.record.quantizes_weights() ? recorded && layer->second.weight
+                                                         : is_projection(name) && !stays_plain(name);
     if (packs) {
       add_packed(name, recorded ? layer->second.input : std::nullopt);
     } else {
@@ -88,6 +90,11 @@ class Writer {
              name);
       add_dense(name);
     }
+  }
+
+  bool stays_plain(const std::string& name) const {
+    const auto plain = model_.plain.find(name);
+    return plain != model_.plain.end() && plain->second != Storage::kQ8_0;  // which is a grid, too
   }
 
   void add_packed(const std::string& name, const std::optional<QuantSpec>& input) {
@@ -127,7 +134,7 @@ class Writer {
 
   void add_dense(const std::string& name) {
     const at::Tensor value = model_.tensor(name).value;
-    const io::Dtype dtype = stored_dtype(value, model_.record.unquantized);
+    const io::Dtype dtype = stored_dtype(value, stays_plain(name) ? model_.plain.at(name) : model_.record.unquantized);
     add_part(name, dtype, value.sizes().vec(),
              [this, name, dtype] { return float_bytes(model_.tensor(name).value.contiguous(), dtype); });
     if (value.dim() == 2 && name != "model.embed_tokens.weight") dense_modules_.push_back(module_of(name));

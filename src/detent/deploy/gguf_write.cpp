@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "detent/architectures/parameters.h"
 #include "detent/base/error.h"
 #include "detent/deploy/gguf_tensor.h"
 #include "detent/deploy/model_parts.h"
@@ -48,7 +49,9 @@ const io::GgmlType& type_of(const std::string& name, const ShippedModel& model, 
   if (model.tensors.at(name).value.dim() < 2)
     return storage_type(Storage::kF32);  // llama.cpp adds and multiplies norms in float32
   const auto layer = model.record.layers.find(name);
+  const auto plain = model.plain.find(name);
   if (is_float(kind.type) || (layer != model.record.layers.end() && layer->second.weight)) return kind.type;
+  if (plain != model.plain.end()) return storage_type(plain->second);
   if (!model.record.quantizes_weights() && is_projection(name)) return found_type(name, model.tensor(name), kind);
   return stored_type(name, model);
 }

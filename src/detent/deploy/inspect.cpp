@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "detent/architectures/parameters.h"
 #include "detent/base/error.h"
 #include "detent/base/options.h"
 #include "detent/deploy/model_parts.h"
@@ -31,6 +32,7 @@ class Source {
   std::string format() const { return shipped_ ? "checkpoint" : file_->format(); }
   bool readable(size_t i) const { return file_->can_decode(i) && tensors()[i].bytes > 0; }
   at::Tensor value(size_t i) const { return shipped_ ? shipped_->tensor(tensors()[i].name).value : file_->decode(i); }
+  std::map<std::string, Storage> plain() const { return plain_projections(*file_); }
   const ShippedModel* shipped() const { return shipped_ ? &*shipped_ : nullptr; }
 
  private:
@@ -38,18 +40,19 @@ class Source {
   std::optional<ShippedModel> shipped_;
 };
 
-// Targets that hold every projection seen so far; a file without any counts all its matrices.
+// Targets that hold every projection seen so far but those that stay plain; a file without any counts all its matrices.
 class Targets {
  public:
   explicit Targets(const Source& source) {
     const auto& tensors = source.tensors();
     only_projections_ = std::any_of(tensors.begin(), tensors.end(),
                                     [](const StoredTensor& tensor) { return is_projection(tensor.name); });
+    plain_ = source.plain();
     for (const auto& target : export_targets())
       if (!source.shipped() || !export_refusal(*target, *source.shipped())) left_.push_back(target.get());
   }
   void see(const std::string& name, const at::Tensor& value) {
-    const bool packed = !only_projections_ || is_projection(name);
+    const bool packed = !only_projections_ || (is_projection(name) && !plain_.contains(name));
     if (value.dim() < 2) return;
     std::erase_if(left_, [&](const ExportTarget* target) {
       return (packed || !target->rules().preferred()) && !target->holds(value);
@@ -64,6 +67,7 @@ class Targets {
 
  private:
   bool only_projections_ = false;
+  std::map<std::string, Storage> plain_;
   std::vector<const ExportTarget*> left_;
 };
 

@@ -37,27 +37,65 @@ std::vector<KFit> candidates(const KBlock& block) {
   return {{1, -levels / 2}, {1, (1 - levels) / 2}, {1, 1 - levels / 2}};
 }
 
-// Whole levels where the lowest one is; else odd ones, which are doubled halves.
-bool recover_block(const KBlock& block, const KFit& fit, std::span<const float> values, std::span<std::byte> out) {
-  const bool whole = fit.low == std::floor(fit.low);
-  const float unit = whole ? 1 : 2;
-  const GridSearch search{
-      {static_cast<int>(unit * fit.low), static_cast<int>(unit * (fit.low + static_cast<float>(block.high))),
-       whole ? LevelSet::kAll : LevelSet::kOdd},
-      [&](float d) { return block.low || !std::signbit(d); }};
-  std::array<float, kMaxGroups> scales{};
-  std::array<uint8_t, kSuperBlock> codes{};
-  std::vector<int8_t> levels(block.group);
-  const int64_t groups = block.elements / block.group;
-  for (int64_t g = 0; g < groups; ++g) {
-    const auto d = recover_scale(values.subspan(g * block.group, block.group), search, levels);
-    if (!d) return false;
-    scales[g] = *d * unit;
-    for (int j = 0; j < block.group; ++j)
-      codes[g * block.group + j] = static_cast<uint8_t>(static_cast<float>(levels[j]) / unit - fit.low);
+// A block's values on levels from fit.low on. Whole ones where the lowest is; else odd ones, which are doubled halves.
+class BlockRecovery {
+ public:
+  BlockRecovery(const KBlock& block, const KFit& fit, std::span<const float> values)
+      : block_(block), fit_(fit), values_(values), groups_(block.elements / block.group) {
+    const bool whole = fit.low == std::floor(fit.low);
+    unit_ = whole ? 1 : 2;
+    levels_ = {static_cast<int>(unit_ * fit.low), static_cast<int>(unit_ * (fit.low + static_cast<float>(block.high))),
+               whole ? LevelSet::kAll : LevelSet::kOdd};
   }
-  return pack_one(block, fit, std::span(scales).first(groups), std::span(codes).first(block.elements), out);
-}
+
+  bool pack(std::span<std::byte> out) const {
+    std::vector<float> scales(groups_);
+    std::array<uint8_t, kSuperBlock> codes{};
+    for (int64_t g = 0; g < groups_; ++g) {
+      const auto s = find(g, std::nullopt, codes);
+      if (!s) return false;
+      scales[g] = *s;
+    }
+    if (pack_one(block_, fit_, scales, std::span(codes).first(block_.elements), out)) return true;
+    const auto agreed = agree();
+    if (!agreed) return false;
+    for (int64_t g = 0; g < groups_; ++g)
+      if (!find(g, (*agreed)[g], codes)) return false;
+    return pack_one(block_, fit_, *agreed, std::span(codes).first(block_.elements), out);
+  }
+
+ private:
+  std::span<const float> group(int64_t g) const { return values_.subspan(g * block_.group, block_.group); }
+  bool is_scale(float d) const { return block_.low || !std::signbit(d); }
+
+  // The group's scale, the wanted one if there is a wish, and its codes.
+  std::optional<float> find(int64_t g, std::optional<float> wanted, std::span<uint8_t> codes) const {
+    std::vector<int8_t> levels(block_.group);
+    const GridSearch search{levels_, [&](float d) { return is_scale(d) && (!wanted || d * unit_ == *wanted); }};
+    const auto d = recover_scale(group(g), search, levels);
+    if (!d) return std::nullopt;
+    for (int j = 0; j < block_.group; ++j)
+      codes[g * block_.group + j] = static_cast<uint8_t>(static_cast<float>(levels[j]) / unit_ - fit_.low);
+    return *d * unit_;
+  }
+
+  std::optional<std::vector<float>> agree() const {
+    std::vector<std::vector<float>> possible;
+    for (int64_t g = 0; g < groups_; ++g) {
+      possible.push_back(possible_scales(group(g), {levels_, [&](float d) { return is_scale(d); }}));
+      for (float& d : possible.back()) d *= unit_;
+    }
+    return agreeing_scales(possible, *two_level(block_.scale_format),
+                           [&](float super) { return keeps_super_scale(block_, fit_, super); });
+  }
+
+  const KBlock& block_;
+  const KFit& fit_;
+  std::span<const float> values_;
+  int64_t groups_;
+  float unit_;
+  LevelSet levels_;
+};
 
 bool holds(const KBlock& block, std::span<const float> values, std::span<const std::byte> packed) {
   std::vector<float> unpacked(values.size());
@@ -100,7 +138,7 @@ bool pack_k_values(const KBlock& block, std::span<const float> values, std::span
     const auto packed = out.subspan(i * block.bytes, block.bytes);
     bool found = false;
     for (const KFit& fit : candidates(block))
-      found = found || (recover_block(block, fit, part, packed) && holds(block, part, packed));
+      found = found || (BlockRecovery(block, fit, part).pack(packed) && holds(block, part, packed));
     if (!found) return false;
   }
   return true;

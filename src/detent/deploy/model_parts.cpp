@@ -7,8 +7,6 @@
 
 namespace detent {
 
-bool is_projection(const std::string& name) { return name.ends_with("_proj.weight"); }
-
 void check_names(const ShippedModel& model, const std::vector<std::string>& names) {
   for (const std::string& name : names)
     if (!model.tensors.contains(name)) fail("[export] the model has no tensor {}, which its config asks for", name);

@@ -7,8 +7,6 @@
 
 namespace detent {
 
-// Whether a tensor is a weight that layers multiply with: what quantization applies to unless told otherwise.
-bool is_projection(const std::string& name);
 // Fails, naming the first tensor, unless the model has exactly these.
 void check_names(const ShippedModel& model, const std::vector<std::string>& names);
 // What people call the model in this folder: the run of a checkpoint, else the folder.

@@ -47,18 +47,22 @@ bool is_power_of_two(float d) {
   return std::frexp(d, &exponent) == 0.5f;
 }
 
-std::optional<float> recover_scale(std::span<const float> values, const GridSearch& search, std::span<int8_t> levels) {
+namespace {
+
+// Calls take with every d that fits until it says that it has enough.
+void search_scales(std::span<const float> values, const GridSearch& search, std::span<int8_t> levels,
+                   const std::function<bool(float)>& take) {
   float top = 0;
   for (const float value : values) {
-    if (!std::isfinite(value)) return std::nullopt;
+    if (!std::isfinite(value)) return;
     top = std::fmax(top, std::fabs(value));
   }
   const auto try_scale = [&](float d) {
-    return (!search.is_scale || search.is_scale(d)) && fits(values, d, search, levels);
+    return (!search.is_scale || search.is_scale(d)) && fits(values, d, search, levels) && take(d);
   };
   if (top == 0)  // the smallest power of two stands for zero where zero is no scale
     for (const float d : {0.0f, -0.0f, 0x1p-128f})
-      if (try_scale(d)) return d;
+      if (try_scale(d)) return;
   // The largest magnitude is some level times d. Where products are exact the quotient is d itself; else it was
   // rounded, so d is within two units in the last place.
   const int reach = search.is_scale ? 0 : 2;
@@ -66,10 +70,28 @@ std::optional<float> recover_scale(std::span<const float> values, const GridSear
   for (int level = 1; level <= last; ++level)
     for (int ulps = -reach; ulps <= reach; ++ulps) {
       const float d = neighbour(top / static_cast<float>(level), ulps);
-      if (try_scale(d)) return d;
-      if (try_scale(-d)) return -d;
+      if (try_scale(d) || try_scale(-d)) return;
     }
-  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<float> recover_scale(std::span<const float> values, const GridSearch& search, std::span<int8_t> levels) {
+  std::optional<float> found;
+  search_scales(values, search, levels, [&](float d) {
+    found = d;
+    return true;
+  });
+  return found;
+}
+
+std::vector<float> possible_scales(std::span<const float> values, const GridSearch& search) {
+  std::vector<float> found;
+  search_scales(values, search, {}, [&](float d) {
+    found.push_back(d);
+    return false;
+  });
+  return found;
 }
 
 }  // namespace detent

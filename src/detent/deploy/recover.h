@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "detent/format/ggml_blocks.h"
 
@@ -22,5 +23,8 @@ bool is_power_of_two(float d);  // positive
 // d of either sign is found. levels may be empty when only the answer matters.
 std::optional<float> recover_scale(std::span<const float> values, const GridSearch& search,
                                    std::span<int8_t> levels = {});
+
+// All of them: a group of even levels also lies on twice its d, one without zeros or the odd level on -d.
+std::vector<float> possible_scales(std::span<const float> values, const GridSearch& search);
 
 }  // namespace detent

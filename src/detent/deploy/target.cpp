@@ -3,7 +3,10 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
+#include "detent/architectures/parameters.h"
 #include "detent/base/error.h"
 #include "detent/deploy/compressed_target.h"
 #include "detent/deploy/dequantized_target.h"
@@ -41,6 +44,23 @@ std::vector<std::string> activation_notes(const ShippedModel& model) {
       fmt::format("the inputs of {} layers were quantized in training; the file holds weights only, and the program "
                   "that loads it decides how it multiplies",
                   count)};
+}
+
+std::vector<std::string> projections_but(const ShippedModel& model, const std::vector<std::string>& skip) {
+  std::vector<std::string> left;
+  for (const auto& [name, tensor] : model.tensors)
+    if (is_projection(name)) left.push_back(name);
+  std::set<std::string> skipped;
+  for (const std::string& part : skip) {
+    const auto has_part = [&](const std::string& name) { return name.find(part) != std::string::npos; };
+    if (part.empty() || std::none_of(left.begin(), left.end(), has_part))
+      fail("[export] --skip names '{}', which is part of no projection's name; table, head and norms are left anyway",
+           part);
+    std::copy_if(left.begin(), left.end(), std::inserter(skipped, skipped.end()), has_part);
+  }
+  std::erase_if(left, [&](const std::string& name) { return skipped.contains(name); });
+  if (left.empty()) fail("[export] --skip leaves no projection to round; leave --from-float out");
+  return left;
 }
 
 }  // namespace
@@ -86,21 +106,23 @@ ExportReport export_model(const ShippedModel& model, const ExportTarget& target,
   return report;
 }
 
-ShippedModel round_to_target(const ShippedModel& model, const ExportTarget& target) {
+ShippedModel round_to_target(const ShippedModel& model, const ExportTarget& target,
+                             const std::vector<std::string>& skip) {
   const auto spec = target.rules().preferred();
   if (!spec) fail("[export] {} rounds nothing, so there is nothing to compare; leave --from-float out", target.name());
   if (model.record.quantizes_weights()) fail("[export] the model was trained quantized; leave --from-float out");
   ShippedModel rounded = model;
-  for (auto& [name, tensor] : rounded.tensors) {
-    if (!is_projection(name)) continue;
+  for (const std::string& name : projections_but(model, skip)) {
+    ShippedTensor& tensor = rounded.tensors[name];
     if (const auto refused = target.rules().refusal(*spec, tensor.value.size(-1)))
-      fail("[export] {} cannot hold {}: {}", target.name(), name, *refused);
+      fail("[export] {} cannot hold {}: {}; --skip leaves it as it is", target.name(), name, *refused);
     tensor = unread(tensor.value.sizes());
     rounded.record.layers[name].weight = *spec;
   }
-  rounded.read = [model, spec](const std::string& name) {
+  rounded.read = [model, spec, layers = rounded.record.layers](const std::string& name) {
     const ShippedTensor tensor = model.tensor(name);
-    if (!is_projection(name)) return tensor;
+    const auto layer = layers.find(name);
+    if (layer == layers.end() || !layer->second.weight) return tensor;
     const Quantized quantized = quantize(tensor.value.contiguous(), *spec);
     return ShippedTensor{.value = dequantize(quantized), .quantized = quantized};
   };

@@ -40,6 +40,21 @@ bool split(std::span<const float> scales, float d, const TwoLevel& format, std::
   return true;
 }
 
+using Scales = std::vector<float>;
+
+std::optional<Scales> multiples_of(float d, const std::vector<Scales>& possible, const TwoLevel& format) {
+  Scales chosen;
+  int k = 0;
+  for (const Scales& of_group : possible) {
+    const auto found = std::find_if(of_group.begin(), of_group.end(), [&](const float& s) {
+      return split({&s, 1}, d, format, {&k, 1});
+    });
+    if (found == of_group.end()) return std::nullopt;
+    chosen.push_back(*found);
+  }
+  return chosen;
+}
+
 }  // namespace
 
 std::optional<TwoLevel> two_level(ScaleFormat format) {
@@ -90,6 +105,21 @@ std::optional<float> split_scales(std::span<const float> scales, const TwoLevel&
     const float d = top / static_cast<float>(i);
     if (is_super(d) && split(scales, d, format, k)) return d;
   }
+  return std::nullopt;
+}
+
+std::optional<Scales> agreeing_scales(const std::vector<Scales>& possible, const TwoLevel& format,
+                                      const std::function<bool(float)>& is_super) {
+  const Scales* fewest = nullptr;  // of groups that are not all zeros: D is a part of one of these
+  for (const Scales& of_group : possible)
+    if (of_group.front() != 0 && (!fewest || of_group.size() < fewest->size())) fewest = &of_group;
+  if (!fewest) return std::nullopt;
+  for (const float s : *fewest)
+    for (int k = std::max(format.high, -format.low); k >= 1; --k) {
+      const float d = std::fabs(s) / static_cast<float>(k);
+      if (!is_super(d)) continue;
+      if (auto chosen = multiples_of(d, possible, format)) return chosen;
+    }
   return std::nullopt;
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "detent/format/scale.h"
 
@@ -34,5 +35,10 @@ std::optional<std::string> two_level_problem(const QuantSpec& spec);
 // none.
 std::optional<float> split_scales(std::span<const float> scales, const TwoLevel& format,
                                   const std::function<bool(float)>& is_super, std::span<int> k);
+// The same of groups whose scales are not known for sure: one of each group's possible ones (none empty), so that all
+// are multiples of one D; nothing when there are none. A group's even levels hide a factor of two, few levels hide the
+// sign.
+std::optional<std::vector<float>> agreeing_scales(const std::vector<std::vector<float>>& possible,
+                                                  const TwoLevel& format, const std::function<bool(float)>& is_super);
 
 }  // namespace detent

@@ -16,19 +16,6 @@ bool is_packed_model(const fs::path& model) { return is_model_file(model) || is_
 
 namespace {
 
-// What table and head are stored as in the file, so that they are stored so again; f32 where that is not one of ours.
-Storage storage_of(const WeightFile& file) {
-  std::optional<std::string> type;
-  for (const StoredTensor& tensor : file.tensors()) {
-    if (tensor.name != "model.embed_tokens.weight" && tensor.name != "lm_head.weight") continue;
-    if (type && *type != tensor.type) return Storage::kF32;
-    type = tensor.type;
-  }
-  if (type == "F16") return Storage::kF16;
-  if (type == "BF16") return Storage::kBf16;
-  return type == "Q8_0" ? Storage::kQ8_0 : Storage::kF32;
-}
-
 ShippedModel open_values(const fs::path& path, std::optional<QuantSpec> (WeightFile::*input_of)(size_t) const) {
   if (!is_packed_model(path))
     fail("{} is neither a GGUF file, nor a checkpoint of llama2.c, nor a folder of compressed-tensors", path.string());
@@ -36,7 +23,8 @@ ShippedModel open_values(const fs::path& path, std::optional<QuantSpec> (WeightF
   ShippedModel model;
   model.folder = path.string();
   model.config = file->config().value();
-  model.record.unquantized = storage_of(*file);
+  model.record.unquantized = unpacked_storage(*file);
+  model.plain = plain_projections(*file);
   const DecoderConfig config = decoder_config_from_json(model.config, path.string());
   std::map<std::string, size_t> places;
   for (const auto& [name, index] : find_parameters(*file, config, path.string())) {

@@ -1,12 +1,13 @@
 #include "detent/import/weight_file.h"
 
-#include <map>
+#include <algorithm>
 
 #include "detent/architectures/parameters.h"
 #include "detent/base/error.h"
 #include "detent/import/compressed_config.h"
 #include "detent/import/model_path.h"
 #include "detent/import/weight_files.h"
+#include "detent/io/ggml_types.h"
 #include "detent/quant/model_files.h"
 
 namespace detent {
@@ -19,6 +20,39 @@ std::unique_ptr<WeightFile> open_weight_file(const fs::path& path) {
   if (is_llama2c(path)) return open_llama2c_weights(path);
   if (is_compressed(path)) return open_compressed_weights(path);
   return open_safetensors_weights(path);
+}
+
+std::optional<Storage> storage_of(const StoredTensor& tensor) {
+  for (const Storage storage : {Storage::kF32, Storage::kF16, Storage::kBf16, Storage::kQ8_0})
+    if (io::find_ggml_type(storage_name(storage))->name == tensor.type) return storage;
+  return std::nullopt;
+}
+
+Storage unpacked_storage(const WeightFile& file) {
+  std::optional<Storage> found;
+  for (const StoredTensor& tensor : file.tensors()) {
+    if (tensor.name != "model.embed_tokens.weight" && tensor.name != "lm_head.weight") continue;
+    const auto storage = storage_of(tensor);
+    if (!storage || (found && *found != *storage)) return Storage::kF32;
+    found = storage;
+  }
+  return found.value_or(Storage::kF32);
+}
+
+std::map<std::string, Storage> plain_projections(const WeightFile& file) {
+  std::map<std::string, Storage> stored;
+  bool packs = false, packs_tighter = false;  // anything; anything but Q8_0
+  for (const StoredTensor& tensor : file.tensors()) {
+    if (!is_projection(tensor.name)) continue;
+    const auto storage = storage_of(tensor);
+    packs |= !storage || storage == Storage::kQ8_0;
+    packs_tighter |= !storage;
+    if (storage) stored[tensor.name] = *storage;
+  }
+  const bool is_q8_0_plain = packs_tighter && unpacked_storage(file) == Storage::kQ8_0;
+  std::erase_if(stored,
+                [&](const auto& entry) { return !packs || (entry.second == Storage::kQ8_0 && !is_q8_0_plain); });
+  return stored;
 }
 
 std::vector<std::pair<std::string, size_t>> find_parameters(const WeightFile& file, const DecoderConfig& config,

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -45,6 +46,14 @@ class WeightFile {
 // A GGUF file, a checkpoint of llama2.c, a safetensors file or a folder with model.safetensors or its shards, packed by
 // compressed-tensors or not. Fails on anything else.
 std::unique_ptr<WeightFile> open_weight_file(const std::filesystem::path& path);
+
+// The type as one of ours; nothing for others.
+std::optional<Storage> storage_of(const StoredTensor& tensor);
+// What table and head are stored as, so that they are stored so again; f32 where that is not one of ours.
+Storage unpacked_storage(const WeightFile& file);
+// Projections that lie unpacked beside packed ones: plain floats, and Q8_0 where table and head are stored so and
+// others are packed tighter. None in a file that packs none.
+std::map<std::string, Storage> plain_projections(const WeightFile& file);
 
 // Where each tensor of a model of this config lies in the file, in the order of parameters(). Fails, naming source and
 // tensor, on one that is missing, misshapen, of a type that cannot be decoded, or superfluous.

@@ -44,8 +44,10 @@ struct ShippedModel {
   nlohmann::json config;  // Hugging Face config.json, verbatim
   QuantizationRecord record;
   std::map<std::string, ShippedTensor> tensors;  // Hugging Face names
-  std::map<std::string, at::Tensor> learned;     // learned scales, "<tensor>.scale" and "<tensor>.input_scale"
-  std::string folder;                            // where it was read from (tokenizer files live there)
+  // Projections that the file it was read from stores so beside packed ones: they stay so wherever it is written.
+  std::map<std::string, Storage> plain;
+  std::map<std::string, at::Tensor> learned;  // learned scales, "<tensor>.scale" and "<tensor>.input_scale"
+  std::string folder;                         // where it was read from (tokenizer files live there)
   // Makes a tensor that is not in memory. Fails, naming it, on a weight that is not finite.
   std::function<ShippedTensor(const std::string& name)> read;
 
