@@ -83,6 +83,33 @@ TEST(Shipped, NothingIsReadBeforeItIsAskedFor) {
   EXPECT_TRUE(test::same_bits(opened.tensors.at("a.weight").value, held.tensors.at("a.weight").value));
 }
 
+// Large tensors are made in parts of their rows, which are those of the whole.
+TEST(Shipped, RowsAreThoseOfTheWhole) {
+  Folder folder;
+  const int64_t rows = 17'000;
+  folder.record.layers["tensor.weight"] = {
+      QuantSpec{make_grid("ternary", 2), parse_granularity("tensor"), ScaleRule::kMean}, std::nullopt};
+  for (const char* name : {"a.weight", "b.weight", "c.weight", "tensor.weight"})
+    folder.weights[name] = gaussian({rows, 64}, 7);
+  folder.scales["b.weight.scale"] = gaussian({rows, 1}, 8).abs().add(0.001);
+  const ShippedModel held = folder.load(), opened = open_shipped(folder.path.path().string());
+  for (const auto& [name, whole] : held.tensors) {
+    SCOPED_TRACE(name);
+    const int64_t all = whole.value.size(0), step = opened.part_rows(name);
+    EXPECT_EQ(held.part_rows(name), all);
+    EXPECT_EQ(step < all, name == "a.weight" || name == "b.weight" || name == "c.weight");
+    for (int64_t first = 0; first < all; first += step) {
+      const int64_t count = std::min(step, all - first);
+      const ShippedTensor part = opened.rows(name, first, count);
+      EXPECT_TRUE(test::same_bits(part.value, whole.value.narrow(0, first, count)));
+      ASSERT_EQ(part.quantized.has_value(), whole.quantized.has_value());
+      if (!part.quantized || step == all) continue;
+      EXPECT_TRUE(at::equal(part.quantized->codes, whole.quantized->codes.narrow(0, first, count)));
+      EXPECT_TRUE(test::same_bits(part.quantized->scales, whole.quantized->scales.narrow(0, first, count)));
+    }
+  }
+}
+
 TEST(Shipped, APlainFolderShipsItsFloats) {
   io::test::TemporaryFolder folder;
   const at::Tensor w = gaussian({3, 8}, 4);

@@ -16,6 +16,7 @@
 #include "detent/format/packed_ints.h"
 #include "detent/import/compressed_config.h"
 #include "detent/io/safetensors.h"
+#include "detent/io/spool.h"
 
 namespace detent {
 
@@ -28,7 +29,7 @@ std::string module_of(const std::string& weight) {
   return weight.substr(0, weight.size() - std::string(".weight").size());
 }
 
-// One tensor of the file: made when its turn comes, so that the memory of one is enough.
+// One tensor of the file: made or fetched when its turn comes, so that the memory of one is enough.
 struct Part {
   io::TensorInfo info;
   std::function<std::vector<std::byte>()> bytes;
@@ -42,7 +43,8 @@ std::vector<std::byte> shape_bytes(int64_t rows, int64_t columns) {
 
 class Writer {
  public:
-  explicit Writer(const ShippedModel& model) : model_(model) {
+  // staging: the folder being written, where packed matrices wait until all shapes and types are known.
+  Writer(const ShippedModel& model, const fs::path& staging) : model_(model), packed_(staging) {
     for (const auto& [name, tensor] : model.tensors)
       if (!is_tied_head(name, model)) add(name);
   }
@@ -117,29 +119,36 @@ class Writer {
     const std::string module = module_of(name);
     const int64_t rows = matrix.levels.size(0), columns = matrix.levels.size(1);
     const bool whole = matrix.granularity.kind == GranularityKind::kTensor;
-    const auto again = [this, name] { return packed_matrix(model_.tensor(name)).value(); };
     add_part(module + ".weight_scale", matrix.scale_dtype(),
-             whole ? std::vector<int64_t>{1} : matrix.scales.sizes().vec(),
-             [bytes = packed_scales(matrix)] { return bytes; });
+             whole ? std::vector<int64_t>{1} : matrix.scales.sizes().vec(), later(packed_scales(matrix)));
     if (matrix.kind == PackedKind::kFp4)
-      return add_part(module + ".weight_packed", io::Dtype::kU8, {rows, columns / 2},
-                      [again] { return packed_floats(again()); });
+      return add_part(module + ".weight_packed", io::Dtype::kU8, {rows, columns / 2}, later(packed_floats(matrix)));
     add_part(module + ".weight_packed", io::Dtype::kI32, {rows, packed_words(columns, matrix.bits)},
-             [again] { return packed_ints(again()); });
+             later(packed_ints(matrix)));
     add_part(module + ".weight_shape", io::Dtype::kI64, {2}, [rows, columns] { return shape_bytes(rows, columns); });
     if (matrix.zero_point != 0)
       add_part(module + ".weight_zero_point", io::Dtype::kI32, {packed_words(rows, matrix.bits), matrix.scales.size(1)},
-               [bytes = packed_zero_points(matrix)] { return bytes; });
+               later(packed_zero_points(matrix)));
+  }
+
+  std::function<std::vector<std::byte>()> later(const std::vector<std::byte>& bytes) {
+    return [this, place = packed_.put(bytes)] { return packed_.get(place); };
   }
 
   void add_dense(const std::string& name) {
-    const at::Tensor value = model_.tensor(name).value;
-    const io::Dtype dtype = stored_dtype(value, stays_plain(name) ? model_.plain.at(name) : model_.record.unquantized);
+    const at::Tensor& value = model_.tensors.at(name).value;
+    const io::Dtype dtype = dense_dtype(name);
     add_part(name, dtype, value.sizes().vec(),
              [this, name, dtype] { return float_bytes(model_.tensor(name).value.contiguous(), dtype); });
     if (value.dim() == 2 && name != "model.embed_tokens.weight") dense_modules_.push_back(module_of(name));
     if (is_tied_head("lm_head.weight", model_) && name == "model.embed_tokens.weight")
       dense_modules_.emplace_back("lm_head");
+  }
+
+  io::Dtype dense_dtype(const std::string& name) const {
+    const Storage storage = stays_plain(name) ? model_.plain.at(name) : model_.record.unquantized;
+    const bool narrow = storage == Storage::kF16 || storage == Storage::kBf16;
+    return narrow ? stored_dtype(model_.tensor(name).value, storage) : io::Dtype::kF32;
   }
 
   void add_part(const std::string& name, io::Dtype dtype, std::vector<int64_t> shape,
@@ -157,6 +166,7 @@ class Writer {
   }
 
   const ShippedModel& model_;
+  io::Spool packed_;
   std::map<std::string, Part> parts_;
   std::vector<std::pair<PackedScheme, std::vector<std::string>>> schemes_;
   std::vector<std::string> dense_modules_;
@@ -168,7 +178,7 @@ class CompressedTarget : public ExportTarget {
   bool holds(const at::Tensor& value) const override { return packed_matrix({value, std::nullopt}).has_value(); }
   ExportReport write(const ShippedModel& model, const std::string& path) const override {
     return write_folder(model, path, [&](const fs::path& folder, json& config, ExportReport& report) {
-      const Writer writer(model);
+      const Writer writer(model, folder);
       writer.write(folder / "model.safetensors", report);
       config["quantization_config"] = writer.quantization_config();
     });

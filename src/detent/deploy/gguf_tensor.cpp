@@ -134,7 +134,7 @@ bool holds_values(const io::GgmlType& type, const at::Tensor& value) {
 }
 
 void encode_tensor(const std::string& name, const ShippedTensor& tensor, const io::GgmlType& type,
-                   std::span<const int64_t> order, const ByteSink& sink) {
+                   std::span<const int64_t> order, const ByteSink& sink, int64_t first_row) {
   if (tensor.blocks && tensor.blocks->type == type.name) return sink(tensor.blocks->bytes);
   const at::Tensor value = tensor.value.contiguous();
   const int64_t columns = value.size(-1), rows = value.numel() / columns, size = row_bytes(type, columns);
@@ -155,7 +155,7 @@ void encode_tensor(const std::string& name, const ShippedTensor& tensor, const i
     });
     if (misfit < count)
       fail("[export] {}: row {} has values that {} cannot hold exactly; export it with --to gguf:f32", name,
-           order.empty() ? first + misfit : order[first + misfit], type.name);
+           first_row + (order.empty() ? first + misfit : order[first + misfit]), type.name);
     sink(std::span(bytes).first(count * size));
   }
 }

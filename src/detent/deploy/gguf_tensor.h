@@ -18,9 +18,9 @@ bool holds_values(const io::GgmlType& type, const at::Tensor& value);
 using ByteSink = std::function<void(std::span<const std::byte>)>;
 
 // The tensor's rows, in the given order (empty: as they are): as its file packs them where that has this type, else
-// packed from its codes where it has them and the type is a block type, else found from its values. Fails, naming it,
-// when a value has no place.
+// packed from its codes where it has them and the type is a block type, else found from its values. Fails, naming it
+// and the row, counted from first_row, when a value has no place.
 void encode_tensor(const std::string& name, const ShippedTensor& tensor, const io::GgmlType& type,
-                   std::span<const int64_t> order, const ByteSink& sink);
+                   std::span<const int64_t> order, const ByteSink& sink, int64_t first_row = 0);
 
 }  // namespace detent

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "detent/architectures/parameters.h"
@@ -67,16 +68,25 @@ std::vector<io::GgufTensorInfo> plan(const ShippedModel& model, const std::vecto
   return infos;
 }
 
+// In parts of its rows where the file has them in the model's order. Bytes written.
+uint64_t write_tensor(const ShippedModel& model, const std::string& name, const io::GgmlType& type,
+                      const std::vector<int64_t>& order, io::GgufWriter& writer) {
+  uint64_t size = 0;
+  const auto sink = [&](std::span<const std::byte> bytes) {
+    writer.write(bytes);
+    size += bytes.size();
+  };
+  const int64_t rows = model.tensors.at(name).value.size(0), step = order.empty() ? model.part_rows(name) : rows;
+  for (int64_t first = 0; first < rows; first += step)
+    encode_tensor(name, model.rows(name, first, std::min(step, rows - first)), type, order, sink, first);
+  return size;
+}
+
 void write_tensors(const ShippedModel& model, const std::vector<std::string>& names,
                    const std::vector<io::GgufTensorInfo>& infos, io::GgufWriter& writer, ExportReport& report) {
   const DecoderConfig config = decoder_config_from_json(model.config, model.folder);
   for (size_t i = 0; i < names.size(); ++i) {
-    uint64_t size = 0;
-    encode_tensor(names[i], model.tensor(names[i]), *infos[i].type, gguf_row_order(names[i], config),
-                  [&](std::span<const std::byte> bytes) {
-                    writer.write(bytes);
-                    size += bytes.size();
-                  });
+    const uint64_t size = write_tensor(model, names[i], *infos[i].type, gguf_row_order(names[i], config), writer);
     report.tensors.push_back({names[i], std::string(infos[i].type->name), size});
     report.parameters += model.tensors.at(names[i]).value.numel();
   }

@@ -119,6 +119,7 @@ ShippedModel round_to_target(const ShippedModel& model, const ExportTarget& targ
     tensor = unread(tensor.value.sizes());
     rounded.record.layers[name].weight = *spec;
   }
+  rounded.read_rows = nullptr;
   rounded.read = [model, spec, layers = rounded.record.layers](const std::string& name) {
     const ShippedTensor tensor = model.tensor(name);
     const auto layer = layers.find(name);

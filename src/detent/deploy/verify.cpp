@@ -1,9 +1,9 @@
 #include "detent/deploy/verify.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "detent/architectures/decoder_config.h"
 #include "detent/base/error.h"
@@ -16,11 +16,11 @@ namespace {
 
 // As bits: -0 differs from 0, and a NaN equals itself.
 int64_t count_differing(const at::Tensor& a, const at::Tensor& b) {
-  if (a.sizes() != b.sizes()) return std::max<int64_t>({a.numel(), b.numel(), 1});
   const at::Tensor left = a.contiguous(), right = b.contiguous();
-  const auto *x = left.const_data_ptr<float>(), *y = right.const_data_ptr<float>();
+  const auto *x = static_cast<const uint32_t*>(left.const_data_ptr()),
+             *y = static_cast<const uint32_t*>(right.const_data_ptr());
   int64_t count = 0;
-  for (int64_t i = 0; i < left.numel(); ++i) count += std::memcmp(x + i, y + i, sizeof(float)) != 0;
+  for (int64_t i = 0; i < left.numel(); ++i) count += x[i] != y[i];
   return count;
 }
 
@@ -30,10 +30,35 @@ void add_to_sha(io::Sha256& sha, const at::Tensor& value) {
 }
 
 // transformers may write a tied head under both names; it counts as the embedding.
-std::optional<at::Tensor> find_value(const ShippedModel& model, const std::string& name) {
-  if (model.tensors.contains(name)) return model.tensor(name).value;
+std::optional<std::string> find_wanted(const ShippedModel& model, const std::string& name) {
+  if (model.tensors.contains(name)) return name;
   const bool tied = name == "lm_head.weight" && model.config.value("tie_word_embeddings", false);
-  return tied ? find_value(model, "model.embed_tokens.weight") : std::nullopt;
+  return tied ? find_wanted(model, "model.embed_tokens.weight") : std::nullopt;
+}
+
+// Elements of the file's tensor that are not the model's; its values go into the sum. In parts where both sides have
+// them.
+int64_t compare_tensor(const WeightFile& file, size_t index, const ShippedModel& model,
+                       const std::optional<std::string>& wanted, io::Sha256& sha) {
+  const at::IntArrayRef shape = file.tensors()[index].shape;
+  const bool same_shape = wanted && model.tensors.at(*wanted).value.sizes() == shape;
+  if (!same_shape || !file.has_rows(index) || model.part_rows(*wanted) == shape[0]) {
+    const at::Tensor value = file.decode(index);
+    add_to_sha(sha, value);
+    if (same_shape) return count_differing(value, model.tensor(*wanted).value);
+    return std::max<int64_t>({value.numel(), wanted ? model.tensors.at(*wanted).value.numel() : 0, 1});
+  }
+  int64_t differing = 0;
+  const int64_t step = model.part_rows(*wanted);
+  for (int64_t first = 0; first < shape[0]; first += step) {
+    const int64_t count = std::min(step, shape[0] - first);
+    const at::Tensor value = file.decode_rows(index, first, count), trained = model.rows(*wanted, first, count).value;
+    at::parallel_for(0, 2, 1, [&](int64_t begin, int64_t end) {
+      if (begin == 0) add_to_sha(sha, value);
+      if (end == 2) differing += count_differing(value, trained);
+    });
+  }
+  return differing;
 }
 
 bool may_be_missing(const ShippedModel& model, const std::string& name) {
@@ -97,12 +122,9 @@ VerifyReport verify_file(const std::filesystem::path& path, const ShippedModel& 
   for (size_t i = 0; i < file->tensors().size(); ++i) by_name[file->tensors()[i].name] = i;
   io::Sha256 sha;
   for (const auto& [name, index] : by_name) {
-    const auto wanted = find_value(model, name);
-    const at::Tensor value = file->decode(index);
-    add_to_sha(sha, value);
+    const auto wanted = find_wanted(model, name);
     if (!wanted) report.unexpected.push_back(name);
-    report.tensors.push_back(
-        {name, file->tensors()[index].type, wanted ? count_differing(value, *wanted) : value.numel()});
+    report.tensors.push_back({name, file->tensors()[index].type, compare_tensor(*file, index, model, wanted, sha)});
   }
   for (const auto& [name, tensor] : model.tensors) {
     if (by_name.contains(name) || may_be_missing(model, name)) continue;

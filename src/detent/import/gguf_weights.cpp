@@ -37,10 +37,12 @@ class GgufWeights : public WeightFile {
   const std::vector<StoredTensor>& tensors() const override { return tensors_; }
   bool can_decode(size_t index) const override { return detent::can_decode(*stored_[index]->type); }
   at::Tensor decode(size_t index) const override {
-    const io::GgufTensor& tensor = *stored_[index];
-    const auto order = llama_ ? gguf_row_order(tensors_[index].name, *llama_) : std::vector<int64_t>();
-    return decode_tensor(tensor.bytes, *tensor.type, tensors_[index].shape, order,
-                         [&](std::span<const std::byte> bytes) { file_.release(bytes); });
+    return decode_bytes(index, stored_[index]->bytes, tensors_[index].shape, order_of(index));
+  }
+  bool has_rows(size_t index) const override { return tensors_[index].shape.size() == 2 && order_of(index).empty(); }
+  at::Tensor decode_rows(size_t index, int64_t first, int64_t count) const override {
+    const int64_t columns = tensors_[index].shape[1], size = row_bytes(*stored_[index]->type, columns);
+    return decode_bytes(index, stored_[index]->bytes.subspan(first * size, count * size), {count, columns}, {});
   }
   std::optional<StoredBlocks> blocks(size_t index) const override {
     return StoredBlocks{stored_[index]->type->name, stored_[index]->bytes};
@@ -55,6 +57,15 @@ class GgufWeights : public WeightFile {
   }
 
  private:
+  std::vector<int64_t> order_of(size_t index) const {
+    return llama_ ? gguf_row_order(tensors_[index].name, *llama_) : std::vector<int64_t>();
+  }
+  at::Tensor decode_bytes(size_t index, std::span<const std::byte> bytes, const std::vector<int64_t>& shape,
+                          const std::vector<int64_t>& order) const {
+    return decode_tensor(bytes, *stored_[index]->type, shape, order,
+                         [&](std::span<const std::byte> read) { file_.release(read); });
+  }
+
   fs::path path_;
   io::GgufReader file_;
   std::optional<DecoderConfig> llama_;

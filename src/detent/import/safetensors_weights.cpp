@@ -27,6 +27,10 @@ class SafetensorsWeights : public WeightFile {
   const std::vector<StoredTensor>& tensors() const override { return tensors_; }
   bool can_decode(size_t index) const override { return can_read(file_.tensors()[index].dtype); }
   at::Tensor decode(size_t index) const override { return read_float_tensor(file_, file_.tensors()[index]); }
+  bool has_rows(size_t index) const override { return tensors_[index].shape.size() == 2; }
+  at::Tensor decode_rows(size_t index, int64_t first, int64_t count) const override {
+    return read_float_tensor(file_, rows_of(file_.tensors()[index], first, count));
+  }
   std::optional<nlohmann::json> config() const override { return config_; }
 
  private:

@@ -1,5 +1,7 @@
 #include "detent/import/weight_file.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 
 #include "detent/architectures/parameters.h"
@@ -13,6 +15,10 @@
 namespace detent {
 
 namespace fs = std::filesystem;
+
+at::Tensor WeightFile::decode_rows(size_t index, int64_t first, int64_t count) const {
+  return decode(index).narrow(0, first, count);
+}
 
 std::unique_ptr<WeightFile> open_weight_file(const fs::path& path) {
   if (!fs::exists(path)) fail("there is no file or folder {}: check the path", path.string());

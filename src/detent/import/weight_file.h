@@ -32,6 +32,9 @@ class WeightFile {
   virtual const std::vector<StoredTensor>& tensors() const = 0;  // in the file's order
   virtual bool can_decode(size_t index) const = 0;
   virtual at::Tensor decode(size_t index) const = 0;  // float32; fails on a type that cannot be
+  // Whether rows can be decoded by themselves, and rows [first, first + count) of such a tensor.
+  virtual bool has_rows(size_t) const { return false; }
+  virtual at::Tensor decode_rows(size_t index, int64_t first, int64_t count) const;
   // The tensor as it stands in the file; nothing but in GGUF. Valid while this object lives.
   virtual std::optional<StoredBlocks> blocks(size_t) const { return std::nullopt; }
   // What the file says this weight's input is quantized to; nothing: it is used as it comes.

@@ -11,6 +11,7 @@
 #include "detent/io/bytes.h"
 #include "detent/quant/checkpoint_folder.h"
 #include "detent/quant/model_files.h"
+#include "detent/quant/shipped_reader.h"
 #include "detent/quant/tensor_file.h"
 
 namespace detent {
@@ -21,7 +22,7 @@ using nlohmann::json;
 namespace {
 
 constexpr int kRecordVersion = 1;
-constexpr int64_t kPart = int64_t{1} << 22;  // elements
+constexpr int64_t kPart = int64_t{1} << 20;  // elements: few enough to stay in cache from step to step
 
 json spec_or_null(const std::optional<QuantSpec>& spec) { return spec ? to_json(*spec) : json(nullptr); }
 std::optional<QuantSpec> optional_spec(const json& value) {
@@ -32,30 +33,6 @@ std::optional<QuantSpec> optional_spec(const json& value) {
 json read_json(const fs::path& path) {
   if (!fs::exists(path)) fail("cannot read {}: is this a model folder?", path.string());
   return parse_json(io::as_text(io::MappedFile(path).bytes()), path.string());
-}
-
-// In parts, in the latent's own memory: the table of embeddings is the largest tensor of most models.
-at::Tensor stored_in_place(const at::Tensor& latent, Storage storage) {
-  if (latent.dim() < 2) return stored_value(latent, storage);
-  const int64_t rows = std::max<int64_t>(1, kPart / std::max<int64_t>(1, latent.numel() / latent.size(0)));
-  for (int64_t first = 0; first < latent.size(0); first += rows) {
-    const at::Tensor part = latent.narrow(0, first, std::min(rows, latent.size(0) - first));
-    part.copy_(stored_value(part, storage));
-  }
-  return latent;
-}
-
-ShippedTensor ship(const std::string& name, const at::Tensor& latent, const QuantizationRecord& record,
-                   const std::map<std::string, at::Tensor>& learned, Codes codes) {
-  const auto layer = record.layers.find(name);
-  if (layer == record.layers.end() || !layer->second.weight)
-    return {.value = stored_in_place(latent, record.unquantized)};
-  const QuantSpec& spec = *layer->second.weight;
-  const bool is_learned = spec.scale_rule == ScaleRule::kLearned;
-  const at::Tensor scales = is_learned ? learned.at(name + ".scale") : at::Tensor();
-  if (codes == Codes::kDropped) return {.value = quantized_value(latent, spec, scales)};
-  const Quantized quantized = quantize(latent, spec, scales);
-  return {.value = dequantize(quantized), .quantized = quantized};
 }
 
 // Every tensor of the record is a matrix that its spec fits, and quantization.safetensors holds the scales that the
@@ -126,6 +103,20 @@ ShippedTensor ShippedModel::tensor(const std::string& name) const {
   return held.value.is_meta() ? read(name) : held;
 }
 
+int64_t ShippedModel::part_rows(const std::string& name) const {
+  const at::Tensor& value = tensors.at(name).value;
+  const auto layer = record.layers.find(name);
+  const bool whole = layer != record.layers.end() && layer->second.weight &&
+                     layer->second.weight->granularity.kind == GranularityKind::kTensor;
+  const int64_t rows = value.dim() > 0 ? value.size(0) : 1;
+  if (value.dim() < 2 || !value.is_meta() || !read_rows || whole || value.numel() == 0) return rows;
+  return std::clamp<int64_t>(kPart / (value.numel() / rows), 1, rows);
+}
+
+ShippedTensor ShippedModel::rows(const std::string& name, int64_t first, int64_t count) const {
+  return part_rows(name) == tensors.at(name).value.size(0) ? tensor(name) : read_rows(name, first, count);
+}
+
 void ShippedModel::hold_all() {
   for (auto& [name, held] : tensors)
     if (held.value.is_meta()) held = read(name);
@@ -152,16 +143,13 @@ ShippedModel read_shipped_record(const std::string& folder) {
 
 ShippedModel open_shipped(const std::string& folder, Codes codes) {
   ShippedModel model = read_shipped_record(folder);
-  const auto latent = std::make_shared<const io::SafetensorsReader>(folder);
+  const auto reader = std::make_shared<const ShippedReader>(model, codes);
   const bool tied = model.config.is_object() && model.config.value("tie_word_embeddings", json()) == true;
-  for (const io::TensorView& view : latent->tensors())
+  for (const io::TensorView& view : reader->tensors())
     if (!is_redundant(view.name, tied)) model.tensors[view.name] = unread(view.shape);
-  model.read = [=, record = model.record, learned = model.learned](const std::string& name) {
-    const at::Tensor tensor = read_float_tensor(*latent, latent->at(name));
-    check_finite(tensor, name, folder);
-    ShippedTensor shipped = ship(name, tensor, record, learned, codes);
-    check_finite(shipped.value, name, folder);  // a finite weight may overflow the type it is stored as
-    return shipped;
+  model.read = [=](const std::string& name) { return reader->read(name); };
+  model.read_rows = [=](const std::string& name, int64_t first, int64_t count) {
+    return reader->read_rows(name, first, count);
   };
   return model;
 }

@@ -50,10 +50,16 @@ struct ShippedModel {
   std::string folder;                         // where it was read from (tokenizer files live there)
   // Makes a tensor that is not in memory. Fails, naming it, on a weight that is not finite.
   std::function<ShippedTensor(const std::string& name)> read;
+  // Makes rows [first, first + count) of one; null where the source has whole tensors only.
+  std::function<ShippedTensor(const std::string& name, int64_t first, int64_t count)> read_rows;
 
   // The tensor of this name, which must be one: as it is held, else read. Who asks for one after the other needs the
   // memory of one.
   ShippedTensor tensor(const std::string& name) const;
+  // How many rows are best made at a time: some megabytes; all, where rows share a scale or nothing is to be read.
+  int64_t part_rows(const std::string& name) const;
+  // So many of the tensor's rows, or all. Who asks for part after part needs the memory of a part.
+  ShippedTensor rows(const std::string& name, int64_t first, int64_t count) const;
   void hold_all();  // reads all that are not in memory
 };
 // A tensor that is still to be read.

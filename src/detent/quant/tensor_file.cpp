@@ -41,6 +41,14 @@ at::Tensor stored(std::span<const std::byte> bytes, int64_t count, at::ScalarTyp
 
 }  // namespace
 
+io::TensorView rows_of(const io::TensorView& view, int64_t first, int64_t count) {
+  io::TensorView rows = view;
+  const size_t size = view.bytes.size() / static_cast<size_t>(view.shape.at(0));
+  rows.bytes = view.bytes.subspan(static_cast<size_t>(first) * size, static_cast<size_t>(count) * size);
+  rows.shape[0] = count;
+  return rows;
+}
+
 at::Tensor read_float_tensor(const io::SafetensorsReader& file, const io::TensorView& view) {
   const at::ScalarType type = scalar_type(view, file.path());
   at::Tensor tensor = at::empty(view.shape, at::kFloat);
