@@ -114,14 +114,16 @@ TEST(FloatTensors, AreReadFromAnyPlaceIntoAlignedStorage) {
 }
 
 TEST(FloatTensors, FiniteMeansNeitherNanNorInfinite) {
-  at::Tensor x = at::tensor({0.0f, -0.0f, 1e-45f, -1e-45f, 3.4e38f, -3.4e38f});
-  EXPECT_TRUE(all_finite(x));
-  for (const float bad : {NAN, -NAN, INFINITY, -INFINITY})
-    for (int64_t i = 0; i < x.numel(); ++i) {
-      at::Tensor y = x.clone();
-      y[i] = bad;
-      EXPECT_FALSE(all_finite(y));
-    }
+  const at::Tensor few = at::tensor({0.0f, -0.0f, 1e-45f, -1e-45f, 3.4e38f, -3.4e38f});
+  for (const at::Tensor& x : {few, few.repeat({7})}) {
+    EXPECT_TRUE(all_finite(x));
+    for (const float bad : {NAN, -NAN, INFINITY, -INFINITY})
+      for (int64_t i = 0; i < x.numel(); ++i) {
+        at::Tensor y = x.clone();
+        y[i] = bad;
+        EXPECT_FALSE(all_finite(y)) << i;
+      }
+  }
   EXPECT_TRUE(all_finite(at::empty({0})));
   at::Tensor large = at::zeros({1 << 20});
   large[(1 << 20) - 1] = NAN;

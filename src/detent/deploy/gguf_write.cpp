@@ -97,11 +97,11 @@ void write_tensors(const ShippedModel& model, const std::vector<std::string>& na
 ExportReport write_gguf(const ShippedModel& model, const std::string& path, const GgufKind& kind) {
   const DecoderConfig config = decoder_config_from_json(model.config, model.folder);
   check_fits_gguf(config);
-  const std::vector<std::string> names = llama_tensor_names(config);
+  const std::vector<std::string> names = gguf_tensor_names(config);
   check_names(model, names);
   const auto tokenizer = has_tokenizer(model.folder) ? load_model_tokenizer(model.folder) : nullptr;
   const auto vocabulary = tokenizer_metadata(tokenizer.get(), config.vocab_size);
-  std::vector<io::GgufKeyValue> metadata = llama_metadata(config, display_name(model.folder), kind.file_type);
+  std::vector<io::GgufKeyValue> metadata = gguf_metadata(config, display_name(model.folder), kind.file_type);
   metadata.insert(metadata.end(), vocabulary.begin(), vocabulary.end());
   std::vector<io::GgufTensorInfo> infos = plan(model, names, kind);
   const std::vector<float> factors = rope_factors(config);
