@@ -1,6 +1,8 @@
 // What llama.cpp reads: names, the order of rows, metadata, the vocabulary.
 #include "detent/io/gguf.h"
 
+#include <cstring>
+
 #include "detent/import/gguf_tokenizer.h"
 #include "detent/import/model_path.h"
 #include "detent/io/bytes.h"
@@ -14,13 +16,65 @@ using testing::HasSubstr;
 TEST(GgufNames, BothWays) {
   DecoderConfig config = tiny_config();
   config.num_hidden_layers = 12;
-  for (const std::string& name : llama_tensor_names(config)) EXPECT_EQ(from_gguf_name(*to_gguf_name(name)), name);
+  for (const std::string& name : gguf_tensor_names(config)) EXPECT_EQ(from_gguf_name(*to_gguf_name(name)), name);
   EXPECT_EQ(to_gguf_name("model.layers.11.self_attn.o_proj.weight"), "blk.11.attn_output.weight");
   EXPECT_EQ(to_gguf_name("model.layers.1.post_attention_layernorm.weight"), "blk.1.ffn_norm.weight");
   EXPECT_EQ(to_gguf_name("lm_head.weight"), "output.weight");
   for (const char* name : {"model.layers.x.mlp.up_proj.weight", "model.layers..mlp.up_proj.weight", "model.layers.1",
                            "model.layers.1.mlp.up_proj.bias", "", "blk.0.attn_q.weight"})
     EXPECT_FALSE(to_gguf_name(name)) << name;
+}
+
+DecoderConfig qwen_config(const std::string& architecture) {
+  DecoderConfig config = tiny_config();
+  config.architecture = architecture;
+  config.qkv_bias = architecture == "qwen2";
+  config.qk_norm = architecture == "qwen3";
+  config.rms_norm_eps = 1e-6;
+  if (config.qk_norm) config.head_dim = 32;
+  return config;
+}
+
+// Names of the biases and norms, and keys: convert_hf_to_gguf.py and llama-arch.cpp of ggml-org/llama.cpp.
+TEST(GgufFamilies, QwenHasBiasesOrNormsAndRowsAsTheyAre) {
+  const TemporaryFolder folder;
+  for (const std::string architecture : {"qwen2", "qwen3"}) {
+    SCOPED_TRACE(architecture);
+    const ShippedModel model = tiny_model(int4(), Storage::kF16, qwen_config(architecture));
+    for (const char* target : {"gguf:q4_0", "gguf:f32"}) {
+      export_to(model, target, folder / "x");
+      EXPECT_TRUE(verify_file(folder / "x", model).equal()) << to_text(verify_file(folder / "x", model));
+      const ShippedModel back = load_model_any(folder / "x");
+      expect_same_tensors(back, model);
+      EXPECT_EQ(back.config, model.config);
+    }
+    const io::GgufReader file(folder / "x");
+    EXPECT_EQ(file.get<std::string>("general.architecture"), architecture);
+    EXPECT_EQ(file.get<uint32_t>(architecture + ".attention.key_length"), architecture == "qwen3" ? 32u : 16u);
+    const at::Tensor& q = model.tensors.at("model.layers.0.self_attn.q_proj.weight").value;
+    const auto bytes = file.tensor("blk.0.attn_q.weight").bytes;
+    EXPECT_EQ(std::memcmp(bytes.data(), q.const_data_ptr(), q.nbytes()), 0);
+    for (const char* name : {"blk.0.attn_q.bias", "blk.0.attn_k.bias", "blk.0.attn_v.bias"})
+      EXPECT_EQ(file.find_tensor(name) != nullptr, architecture == "qwen2") << name;
+    for (const char* name : {"blk.0.attn_q_norm.weight", "blk.0.attn_k_norm.weight"})
+      EXPECT_EQ(file.find_tensor(name) != nullptr, architecture == "qwen3") << name;
+  }
+}
+
+TEST(GgufFamilies, WhatAnArchitectureHasNotInGgufIsRefused) {
+  const auto refusal = [](const DecoderConfig& config) { return error_of([&] { check_fits_gguf(config); }); };
+  EXPECT_NO_THROW(check_fits_gguf(qwen_config("qwen2")));
+  DecoderConfig mistral = tiny_config(), biases = qwen_config("qwen3"), windows = qwen_config("qwen2"),
+                scaled = qwen_config("qwen3");
+  mistral.architecture = "mistral";
+  biases.qkv_bias = biases.output_bias = true;
+  windows.sliding_window = 32;
+  windows.sliding_layers = {true};
+  scaled.rope_scaling = {RopeType::kLinear, 2};
+  EXPECT_THAT(refusal(mistral), HasSubstr("none of llama, qwen2 and qwen3"));
+  EXPECT_THAT(refusal(biases), HasSubstr("biases"));
+  EXPECT_THAT(refusal(windows), HasSubstr("sliding windows"));
+  EXPECT_THAT(refusal(scaled), HasSubstr("rotary embedding"));
 }
 
 // The converter's own words: reshape(heads, 2, d / 2, ...).swapaxes(1, 2).
@@ -147,7 +201,7 @@ TEST_F(GgufFile, UnknownOrOddMetadataIsRefused) {
                 v.push_back({"llama.rope.scaling.type", std::string("yarn")});
               }),
               HasSubstr("llama.rope.scaling.type"));
-  EXPECT_THAT(error([](auto& v) { set(v, "general.architecture", std::string("qwen3")); }), HasSubstr("qwen3"));
+  EXPECT_THAT(error([](auto& v) { set(v, "general.architecture", std::string("gemma2")); }), HasSubstr("gemma2"));
   EXPECT_THAT(error([](auto& v) { set(v, "llama.rope.dimension_count", uint32_t{8}); }),
               HasSubstr("llama.rope.dimension_count = 8"));
   EXPECT_THAT(error([](auto& v) { set(v, "llama.attention.head_count", uint32_t{0}); }),

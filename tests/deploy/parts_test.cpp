@@ -19,7 +19,7 @@ void write_checkpoint(const fs::path& folder, const QuantSpec& grid) {
   TensorMap latent;
   QuantizationRecord record;
   record.unquantized = Storage::kF16;
-  for (const std::string& name : llama_tensor_names(tall_config())) {
+  for (const std::string& name : gguf_tensor_names(tall_config())) {
     latent[name] = random_tensor(shape_of(name, tall_config()), random);
     if (is_projection(name)) record.layers[name].weight = grid;
   }

@@ -67,6 +67,9 @@ inline DecoderConfig wide_config() {
 
 inline std::vector<int64_t> shape_of(const std::string& name, const DecoderConfig& config) {
   const int64_t q = config.num_attention_heads * config.head_size(), kv = config.kv_heads() * config.head_size();
+  if (name.ends_with("q_norm.weight") || name.ends_with("k_norm.weight")) return {config.head_size()};
+  if (name.ends_with("q_proj.bias")) return {q};
+  if (name.ends_with(".bias")) return {kv};
   if (name.ends_with("norm.weight")) return {config.hidden_size};
   if (name.ends_with("q_proj.weight")) return {q, config.hidden_size};
   if (name.ends_with("k_proj.weight") || name.ends_with("v_proj.weight")) return {kv, config.hidden_size};
@@ -94,7 +97,7 @@ inline ShippedModel tiny_model(const std::optional<QuantSpec>& grid, Storage sto
   ShippedModel model;
   model.config = to_json(config);
   model.record.unquantized = storage;
-  for (const std::string& name : llama_tensor_names(config)) {
+  for (const std::string& name : gguf_tensor_names(config)) {
     const at::Tensor latent = random_tensor(shape_of(name, config), random);
     if (!grid || !is_projection(name)) {
       model.tensors[name].value = stored_value(latent, storage);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Our GGUF files run by llama.cpp.
 
-Weights: for every target a byte model is trained for some steps, exported and loaded; its perplexity on windows of text must be within 0.5 % of
+Weights: for every target, and for q4_0 of Qwen2 and Qwen3, a byte model is trained for some steps, exported and loaded; its perplexity on windows of text must be within 0.5 % of
 what `detent verify --logits` says the file has as llama.cpp multiplies, and the f32 export must go on from prompts with the same greedy ids.
 Vocabularies: a llama2.c checkpoint with its sentencepiece vocabulary (where the data folder has one) and models with byte-level BPE and
 sentencepiece vocabularies are exported, and llama.cpp must cut texts into the ids that detent trains on.
@@ -35,7 +35,7 @@ import tokenizer_texts as texts  # noqa: E402
 CONTEXT, TOLERANCE, TOKENS, CACHE_F32 = 128, 0.005, 24, 0  # a cache in 16 bits would round what is none of the file's
 TARGETS = ["q4_0", "q5_0", "q8_0", "q2_0", "q1_0", "tq1_0", "tq2_0", "mxfp4", "q2_k", "q3_k", "q4_k"]
 PROMPTS = ["The value ", "./run ", "what is trained"]
-MODEL = "{hidden_size: 256, intermediate_size: 256, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2}"
+MODEL = "{architecture: llama, hidden_size: 256, intermediate_size: 256, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2}"
 STORY = "Once upon a time, there was a little girl named Lily. She loved to play outside; one day - guess! - it rained...\n"
 
 
@@ -79,25 +79,26 @@ def greedy(model, ids, count):
     return out
 
 
-def train(program, scratch, name, text, quant="", tokenizer="bytes", steps=40):
+def train(program, scratch, name, text, quant="", tokenizer="bytes", steps=40, architecture="llama"):
     config = scratch / f"{name}.yaml"
-    config.write_text(f"model: {MODEL}\ndata: {{train: ['{text}'], valid: '{text}', tokenizer: '{tokenizer}', sequence_length: 64}}\n{quant}\n"
+    config.write_text(f"model: {MODEL.replace('llama', architecture)}\ndata: {{train: ['{text}'], valid: '{text}', tokenizer: '{tokenizer}', sequence_length: 64}}\n{quant}\n"
                       f"optimizer: {{learning_rate: 3e-3}}\ntrain: {{steps: {steps}, batch_size: 4}}\noutput: '{scratch / name}'\n")
     detent(program, "train", config)
     return scratch / name
 
 
-def check_target(program, scratch, target, text, types):
+def check_target(program, scratch, target, text, types, architecture="llama"):
     if target.upper() not in types:
         print(f"gguf:{target:6} not run: this llama.cpp has no such type")
         return True
-    run, path = train(program, scratch, target, text, f"quant: {{target: 'gguf:{target}'}}"), scratch / f"{target}.gguf"
+    name = f"{architecture}-{target}"
+    run, path = train(program, scratch, name, text, f"quant: {{target: 'gguf:{target}'}}", architecture=architecture), scratch / f"{name}.gguf"
     detent(program, "export", run, "--out", path)
     said = json.loads(detent(program, "verify", path, "--against", run, "--logits", text, "--context", CONTEXT, "--json"))["logits"]
     ids = list(text.read_bytes())
     theirs = perplexity(path, [w for i in range(0, len(ids), CONTEXT) if len(w := ids[i:i + CONTEXT]) > 1])
     apart = abs(theirs / said["runtime_perplexity"] - 1)
-    print(f"gguf:{target:6} perplexity {theirs:.4f}, detent says {said['runtime_perplexity']:.4f} as run and {said['perplexity']:.4f} as trained: "
+    print(f"{architecture}, gguf:{target:6} perplexity {theirs:.4f}, detent says {said['runtime_perplexity']:.4f} as run and {said['perplexity']:.4f} as trained: "
           f"{'agrees' if apart <= TOLERANCE else 'FAILED'} ({100 * apart:.3f} %)", flush=True)
     return apart <= TOLERANCE
 
@@ -112,10 +113,11 @@ def same_greedy(program, what, path, prompts, count):
     return good
 
 
-def check_plain(program, scratch, text):
-    run, path = train(program, scratch, "f32", text), scratch / "f32.gguf"
+def check_plain(program, scratch, text, architecture="llama"):
+    name = f"{architecture}-f32"
+    run, path = train(program, scratch, name, text, architecture=architecture), scratch / f"{name}.gguf"
     detent(program, "export", run, "--to", "gguf:f32", "--out", path)
-    return same_greedy(program, "bytes", path, [(prompt, list(prompt.encode())) for prompt in PROMPTS], TOKENS)
+    return same_greedy(program, f"{architecture}, bytes", path, [(prompt, list(prompt.encode())) for prompt in PROMPTS], TOKENS)
 
 
 def same_ids(program, scratch, what, folder, path, samples):
@@ -182,6 +184,9 @@ def main():
         lines = text.read_text().splitlines(keepends=True) + samples[-1][1].splitlines(keepends=True)
         checks = {"plain": lambda: check_plain(program, scratch, text), "stories": lambda: check_stories(program, scratch, options.data, samples[:4])}
         checks |= {target: lambda target=target: check_target(program, scratch, target, text, types) for target in TARGETS}
+        for family in ("qwen2", "qwen3"):
+            checks |= {f"{family}-plain": lambda family=family: check_plain(program, scratch, text, family),
+                       f"{family}-q4_0": lambda family=family: check_target(program, scratch, "q4_0", text, types, family)}
         for what, check in checks.items():
             good &= options.only not in what or check()
         for what, tokenizer in vocabularies(scratch, lines):

@@ -17,15 +17,16 @@ class GgufWeights : public WeightFile {
  public:
   explicit GgufWeights(const fs::path& path) : path_(path), file_(path) {
     const auto* architecture = file_.find_value("general.architecture");
-    if (architecture && *architecture == io::GgufValue(std::string("llama"))) try {
-        llama_ = llama_config_from_gguf(file_, path.string());
+    const auto* known = architecture ? std::get_if<std::string>(architecture) : nullptr;
+    if (known && is_gguf_architecture(*known)) try {
+        model_ = config_from_gguf(file_, path.string());
       } catch (const Error& error) {
         problem_ = error.what();  // a look inside is still possible
       }
     for (const io::GgufTensor& tensor : file_.tensors()) {
-      if (llama_ && tensor.name == kRopeFactors) continue;  // part of the config
+      if (model_ && tensor.name == kRopeFactors) continue;  // part of the config
       stored_.push_back(&tensor);
-      const auto name = llama_ ? from_gguf_name(tensor.name) : std::nullopt;
+      const auto name = model_ ? from_gguf_name(tensor.name) : std::nullopt;
       tensors_.push_back({name.value_or(tensor.name),
                           tensor.name,
                           std::string(tensor.type->name),
@@ -53,12 +54,12 @@ class GgufWeights : public WeightFile {
   }
   std::optional<nlohmann::json> config() const override {
     if (!problem_.empty()) fail("{}", problem_);
-    return to_json(llama_ ? *llama_ : llama_config_from_gguf(file_, path_.string()));
+    return to_json(model_ ? *model_ : config_from_gguf(file_, path_.string()));
   }
 
  private:
   std::vector<int64_t> order_of(size_t index) const {
-    return llama_ ? gguf_row_order(tensors_[index].name, *llama_) : std::vector<int64_t>();
+    return model_ ? gguf_row_order(tensors_[index].name, *model_) : std::vector<int64_t>();
   }
   at::Tensor decode_bytes(size_t index, std::span<const std::byte> bytes, const std::vector<int64_t>& shape,
                           const std::vector<int64_t>& order) const {
@@ -68,7 +69,7 @@ class GgufWeights : public WeightFile {
 
   fs::path path_;
   io::GgufReader file_;
-  std::optional<DecoderConfig> llama_;
+  std::optional<DecoderConfig> model_;
   std::string problem_;
   std::vector<const io::GgufTensor*> stored_;
   std::vector<StoredTensor> tensors_;
