@@ -19,7 +19,8 @@ TEST(Spool, GivesBackWhatWasPutInAnyOrder) {
 }
 
 TEST(Spool, SaysWhereItCannotWrite) {
-  EXPECT_NE(error_of([] { Spool("/nowhere/at/all"); }).find("/nowhere/at/all"), std::string::npos);
+  EXPECT_NE(error_of([] { Spool("/nowhere/at/all"); }, ExitCode::kMachineFault).find("/nowhere/at/all"),
+            std::string::npos);
 }
 
 }  // namespace
