@@ -46,9 +46,11 @@ const std::vector<Spelling>& spellings() {
 
 bool is_spelled(const Spelling& known, std::string_view text) {
   const std::string when_asked = "{% if add_generation_prompt %}" + known.answer + "{% endif %}";
-  for (const std::string& head : known.heads)
-    for (const std::string& tail : {std::string(), known.answer, when_asked})
-      if (text == head + known.turns + tail) return true;
+  for (const std::string& tail : {std::string(), known.answer, when_asked}) {
+    const std::string ending = known.turns + tail;
+    for (const std::string& head : known.heads)
+      if (text.starts_with(head) && text.substr(head.size()) == ending) return true;
+  }
   return false;
 }
 
