@@ -34,9 +34,9 @@ ROWS = {
 GGML_F16 = 1
 
 
-def detent(*arguments):
+def detent(*arguments, exits=(0,)):
     done = subprocess.run([sys.argv[1], *map(str, arguments)], capture_output=True, text=True)
-    if done.returncode != 0:
+    if done.returncode not in exits:
         raise SystemExit(f"{' '.join(map(str, arguments))}: exit {done.returncode}: {done.stderr.strip()}")
     return done.stdout
 
@@ -67,6 +67,20 @@ def train(name, settings):
 
 def loss(model):
     return json.loads(detent("eval", model, "--data", ROOT / "valid.txt", "--context", 128, "--json"))["loss"]
+
+
+def changed(file, run):
+    """Percent of the quantized weights that are not those of training, bit for bit."""
+    rows = json.loads(detent("verify", file, "--against", run, "--json", exits=(0, 1)))["tensors"]
+    rows = [(r["differing"], count(run, r["name"])) for r in rows if r["name"].endswith("_proj.weight")]
+    return 100 * sum(differing for differing, _ in rows) / sum(size for _, size in rows)
+
+
+def count(run, name):
+    with open(latent(run) / "model.safetensors", "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    begin, end = header[name]["data_offsets"]
+    return (end - begin) // 4  # float32
 
 
 def fresh(path):
@@ -113,7 +127,8 @@ def row(what, kind, file_type, own, usual):
     detent("verify", exported, "--against", trained)
     detent("export", other, "--to", "safetensors:dequantized", "--out", dense)
     files = [convert_and_quantize(dense, name, file_type), convert_and_quantize(latent(other), f"{name}-optimized", file_type)]
-    cells = [f"{loss(model):.4f}" for model in (trained, exported, other, *files)]
+    cells = [f"{loss(trained):.4f}", f"{loss(exported):.4f}, {changed(exported, trained):.0f} %", f"{loss(other):.4f}"]
+    cells += [f"{loss(file):.4f}, {changed(file, other):.0f} %" for file in files]
     return f"| {what}, `{kind}` | " + " | ".join(cells) + " |"
 
 
@@ -124,7 +139,7 @@ def main():
     (ROOT / "files").mkdir(exist_ok=True)
     start = train("float", {})
     lines = [f"Full precision before: {loss(start):.4f}.", "",
-             "| | trained on the target's grid | its file | trained on the usual grid | its multiplied weights, "
+             "| | trained on the target's grid | its file, weights changed | trained on the usual grid | its multiplied weights, "
              "quantized by llama.cpp | its optimized weights, quantized by llama.cpp |",
              "|---|---|---|---|---|---|"]
     for name, (kind, file_type, own, usual) in ROWS.items():

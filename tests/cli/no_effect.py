@@ -60,6 +60,13 @@ class OwnTokenizer(Case):
         for model in (self.run_folder, self.gguf):
             self.run_detent(*self.go_on(model, "--dry-run", tokenizer="bytes"))
 
+    def test_reserved_tokens_may_be_renamed(self):
+        text = OWN.read_text()
+        reserved = [token["content"] for token in json.loads(text)["added_tokens"]][-1]
+        renamed = self.folder / "renamed.json"
+        renamed.write_text(text.replace(json.dumps(reserved), json.dumps("<|mine|>")))
+        self.run_detent(*self.go_on(self.worded, "--dry-run", tokenizer=str(renamed)))
+
     def test_shards_made_with_it(self):
         self.run_detent("tokenize", self.worded, self.data / "a.txt", "--out", self.folder / "shards")
         self.run_detent(*self.go_on(self.worded, "--dry-run", train=[str(self.folder / "shards")]))

@@ -63,8 +63,8 @@ class GgufRopeFile : public testing::Test {
  protected:
   // A file with these keys and factors besides.
   std::string error(const std::vector<io::GgufKeyValue>& keys, const std::vector<float>& factors,
-                    const char* type = "F32") {
-    const ShippedModel model = tiny_model(std::nullopt);
+                    const char* type = "F32", const DecoderConfig& config = tiny_config()) {
+    const ShippedModel model = tiny_model(std::nullopt, Storage::kF32, config);
     export_to(model, "gguf:f32", folder_ / "plain.gguf");
     const io::GgufReader file(folder_ / "plain.gguf");
     auto values = file.values();
@@ -98,6 +98,11 @@ TEST_F(GgufRopeFile, KeysAndFactors) {
   EXPECT_THAT(error({{"llama.rope.scaling.attn_factor", 2.0f}}, {}), HasSubstr("attn_factor = 2"));
   EXPECT_THAT(error({type("yarn"), factor}, {}), HasSubstr("llama.rope.scaling.type = yarn"));
   EXPECT_THAT(error({type("linear")}, {}), HasSubstr("llama.rope.scaling.factor"));
+  DecoderConfig qwen = tiny_config();
+  qwen.architecture = "qwen2";
+  qwen.qkv_bias = true;
+  EXPECT_EQ(error({}, {}, "F32", qwen), "accepted");
+  EXPECT_THAT(error({}, std::vector<float>(8, 2.0f), "F32", qwen), HasSubstr("rope_freqs.weight"));  // not dropped
   EXPECT_THAT(error({}, {1, 1, 2, 3, 5, 8, 13, 21}), HasSubstr("rope_freqs.weight scales"));
   EXPECT_THAT(error({}, {1, 1, 1}), HasSubstr("expected F32 of 8"));
   EXPECT_THAT(error({}, std::vector<float>(8, 1.0f), "I32"), HasSubstr("rope_freqs.weight is I32"));

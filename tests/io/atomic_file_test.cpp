@@ -179,6 +179,9 @@ TEST(Folders, AreMadeWhereTheyCanBe) {
   create_parent(folder / "a/b/x");
   EXPECT_TRUE(fs::is_directory(folder / "a/b"));
   EXPECT_FALSE(fs::exists(folder / "a/b/x"));
+  create_parent(folder / "c/d/");
+  EXPECT_TRUE(fs::is_directory(folder / "c"));
+  EXPECT_FALSE(fs::exists(folder / "c/d"));
   create_parent("x");                // the folder one stands in
   create_parent(folder / "file/x");  // is there, whatever it is: writing to it says what is wrong
   create_folder(folder / "a/b");

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "detent/base/node.h"
+#include "detent/base/options.h"
 #include "detent/data/corpus.h"
 #include "detent/data/loader.h"
+#include "detent/qat/presets.h"
 #include "tests/io/support.h"
 #include "tests/support/small_model.h"
 
@@ -115,7 +118,7 @@ TEST(Backpropagate, GivesTheLossAndTheGradientsOverAllLogits) {
     for (const nn::Slot& slot : model.slots()) slot.parameter->set_requires_grad(true);
     Loader loader({documents({200, 180, 260}, {{0, 150}, {210, 600}})}, {300, 0, 0, Packing::kDocuments});
     const Batch batch = loader.next(loader.windows());
-    ASSERT_GT(batch.rows * batch.columns, 2 * positions_at_a_time(config.vocab_size));
+    ASSERT_GT(batch.rows * batch.columns, 2 * positions_at_a_time(config.vocab_size, false));
     const auto gradients = [&] {
       std::vector<at::Tensor> all;
       for (const nn::Slot& slot : model.slots()) {
@@ -127,12 +130,46 @@ TEST(Backpropagate, GivesTheLossAndTheGradientsOverAllLogits) {
     const at::Tensor loss = summed_loss(model, batch);
     loss.div(7.0).backward();
     const std::vector<at::Tensor> expected = gradients();
-    const double nats = backpropagate(model, training_states(model, batch), batch, 7.0);
+    const double nats = backpropagate(model, training_states(model, batch), batch, 7.0, positions_at_a_time(model, {}));
     const std::vector<at::Tensor> got = gradients();
     EXPECT_NEAR(nats, loss.item<double>(), 1e-5 * nats);
     for (size_t i = 0; i < expected.size(); ++i)
       EXPECT_LT((got[i] - expected[i]).abs().max().item<float>(), 1e-5 * (1 + expected[i].abs().max().item<float>()));
   }
+}
+
+// A learned scale of the head's input sees the batch as one piece: its start and its gradient are the plain twin's.
+TEST(Backpropagate, ALearnedInputScaleOfTheHeadIsOfTheWholeBatch) {
+  DecoderConfig config = tiny_config(50'000);
+  config.tie_word_embeddings = false;
+  CausalLm model(config, 3);
+  for (const nn::Slot& slot : model.slots()) slot.parameter->set_requires_grad(true);
+  Node node = parse_yaml(
+      "{skip: [embed_tokens], weights: {grid: int, bits: 4, group: row, scale: absmax},"
+      " activations: {grid: int, bits: 8, scale: learned, surrogate: lsq, group: tensor}}",
+      "quant");
+  expand_quant(node);
+  QuantOptions options;
+  read_options(node, options);
+  QuantizedModel quantized = attach(options, model.slots());
+  quantized.phase->training = true;
+  Loader loader({documents({200, 180, 260})}, {300, 0, 0, Packing::kDocuments});
+  const Batch batch = loader.next(loader.windows());
+  const auto gradients = [&] {
+    std::vector<at::Tensor> all;
+    for (const auto& [name, quantizer] : quantized.learned()) {
+      all.push_back(quantizer->learned().grad().clone());
+      quantizer->learned().mutable_grad() = at::Tensor();
+    }
+    return all;
+  };
+  summed_loss(model, batch).backward();
+  const std::vector<at::Tensor> expected = gradients();
+  backpropagate(model, training_states(model, batch), batch, 1, positions_at_a_time(model, quantized));
+  const std::vector<at::Tensor> got = gradients();
+  ASSERT_FALSE(expected.empty());
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_LT((got[i] - expected[i]).abs().max().item<float>(), 1e-3 * expected[i].abs().max().item<float>()) << i;
 }
 
 // Against logits of every position at once; a vocabulary so large that the output layer is computed in parts.

@@ -49,7 +49,8 @@ void print_kernels(const std::vector<kernels::BenchRow>& rows, const char* title
 
 void print_steps(const std::vector<StepBenchRow>& rows) {
   fmt::print(
-      "\nsteps ({}, {} threads); ratio: median of pairs taken in turn\n{:<24} {:>9} {:>8} {:>9} {:>9} {:>10} {:>10}\n",
+      "\nsteps ({}, {} threads); ratio: median of pairs taken in turn; backward: with the output layer and its "
+      "loss\n{:<24} {:>9} {:>8} {:>9} {:>9} {:>10} {:>10}\n",
       rows.empty() ? "" : rows[0].shape, at::get_num_threads(), "", "ms", "ratio", "forward", "backward", "optimizer",
       "peak");
   for (const auto& r : rows)

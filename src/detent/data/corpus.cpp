@@ -165,7 +165,10 @@ std::shared_ptr<const Tokens> read_corpus(const std::vector<std::string>& paths,
                                           const CorpusProgress& progress) {
   const bool shards = paths.size() == 1 && is_shard_folder(paths[0]);
   const auto found = shards ? nullptr : find_corpus(expand_paths(paths), options, tokenizer, cache).tokens;
-  return found ? found : encode_corpus(paths, options, tokenizer, progress);
+  if (found) return found;
+  uintmax_t bytes = 0;
+  for (const fs::path& file : shards ? std::vector<fs::path>{} : expand_paths(paths)) bytes += fs::file_size(file);
+  return bytes > kMostRead ? nullptr : encode_corpus(paths, options, tokenizer, progress);
 }
 
 FileKinds kinds_of_corpora(const std::vector<std::vector<std::string>>& corpora) {

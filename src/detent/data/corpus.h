@@ -35,7 +35,9 @@ std::shared_ptr<const Tokens> encode_corpus(const std::vector<std::string>& path
 // A text document as it stands in a shard.
 EncodedDocument encode_text(std::string_view document, const Tokenizer& tokenizer);
 
-// The same, or what open_corpus has left in the cache.
+// What open_corpus has left in the cache, or else what encode_corpus gives; null where that would take files of more
+// than kMostRead bytes into memory.
+inline constexpr uintmax_t kMostRead = uintmax_t{1} << 29;
 std::shared_ptr<const Tokens> read_corpus(const std::vector<std::string>& paths, const DataOptions& options,
                                           const Tokenizer& tokenizer, const std::filesystem::path& cache,
                                           const CorpusProgress& progress = {});

@@ -24,7 +24,7 @@ class GgufWeights : public WeightFile {
         problem_ = error.what();  // a look inside is still possible
       }
     for (const io::GgufTensor& tensor : file_.tensors()) {
-      if (model_ && tensor.name == kRopeFactors) continue;  // part of the config
+      if (model_ && *known == "llama" && tensor.name == kRopeFactors) continue;  // part of the config
       stored_.push_back(&tensor);
       const auto name = model_ ? from_gguf_name(tensor.name) : std::nullopt;
       tensors_.push_back({name.value_or(tensor.name),

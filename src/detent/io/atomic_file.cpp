@@ -147,7 +147,8 @@ void create_folder(const fs::path& folder) {
 
 void create_parent(const fs::path& path) {
   std::error_code ignored;
-  if (!fs::exists(folder_of(path), ignored)) create_folder(folder_of(path));
+  const fs::path folder = folder_of(path.has_filename() ? path : path.parent_path());  // "a/b/" lies in a
+  if (!fs::exists(folder, ignored)) create_folder(folder);
 }
 
 void write_file_atomically(const fs::path& path, std::string_view content) {

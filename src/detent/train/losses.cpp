@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace detent {
 
@@ -29,17 +30,28 @@ at::Tensor summed_loss(CausalLm& model, const Batch& batch) {
   return at::cross_entropy_loss(logits.view({-1, logits.size(-1)}), targets, {}, at::Reduction::Sum, kNotScored);
 }
 
-int64_t positions_at_a_time(int64_t vocab_size) { return std::max(kLeastPositions, kTrainingLogits / vocab_size); }
+int64_t positions_at_a_time(int64_t vocab_size, bool head_input_learned) {
+  if (head_input_learned) return std::numeric_limits<int64_t>::max();
+  return std::max(kLeastPositions, kTrainingLogits / vocab_size);
+}
+
+int64_t positions_at_a_time(const CausalLm& model, const QuantizedModel& quantized) {
+  const auto learns = [](const QuantizedLayer& layer) {
+    return layer.slot.role == nn::Role::kHead && layer.input && layer.input->has_learned();
+  };
+  return positions_at_a_time(model.config().vocab_size,
+                             std::any_of(quantized.layers.begin(), quantized.layers.end(), learns));
+}
 
 Hidden training_states(CausalLm& model, const Batch& batch) {
   return model.hidden_states(ids_tensor(batch.inputs, batch), segments_tensor(batch));
 }
 
-double backpropagate(CausalLm& model, const Hidden& hidden, const Batch& batch, double divisor) {
+double backpropagate(CausalLm& model, const Hidden& hidden, const Batch& batch, double divisor, int64_t at_a_time) {
   const auto leaf = [](const at::Tensor& x) { return x.detach().set_requires_grad(true); };
   const at::Tensor states = leaf(hidden.states), table = hidden.table.defined() ? leaf(hidden.table) : at::Tensor();
   const at::Tensor rows = states.view({-1, states.size(-1)}), targets = ids_tensor(batch.targets, batch).view(-1);
-  const int64_t count = rows.size(0), chunk = positions_at_a_time(model.config().vocab_size);
+  const int64_t count = rows.size(0), chunk = std::min(count, at_a_time);
   double nats = 0;
   for (int64_t first = 0; first < count; first += chunk) {
     const int64_t size = std::min(chunk, count - first);

@@ -7,6 +7,7 @@
 
 #include "detent/data/batch.h"
 #include "detent/models/causal_lm.h"
+#include "detent/qat/attach.h"
 
 namespace detent {
 
@@ -18,9 +19,11 @@ at::Tensor summed_loss(CausalLm& model, const Batch& batch);
 // together for some positions at a time, so that logits are never whole, and then back through the blocks. Adds the
 // gradients of sum / divisor to those of the parameters.
 Hidden training_states(CausalLm& model, const Batch& batch);
-double backpropagate(CausalLm& model, const Hidden& hidden, const Batch& batch, double divisor);
-// Positions whose logits live at once in training.
-int64_t positions_at_a_time(int64_t vocab_size);
+double backpropagate(CausalLm& model, const Hidden& hidden, const Batch& batch, double divisor, int64_t at_a_time);
+// Positions whose logits live at once in training: few enough for memory; all of them where the head's input has a
+// learned scale, whose start and whose gradient's factor (LSQ's 1 / sqrt(elements)) are of the whole batch.
+int64_t positions_at_a_time(int64_t vocab_size, bool head_input_learned);
+int64_t positions_at_a_time(const CausalLm& model, const QuantizedModel& quantized);
 
 // What may follow a position: the loss of `target` after the inputs up to row * columns + column.
 struct Prediction {

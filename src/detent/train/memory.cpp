@@ -55,8 +55,14 @@ double floats_per_token(const DecoderConfig& m, const QuantOptions* quant) {
 }
 
 // Of the positions whose logits live at once: logits, their softmax and their gradient.
-double logits_at_once(const DecoderConfig& m, int64_t tokens) {
-  return 3.0 * static_cast<double>(std::min(tokens, positions_at_a_time(m.vocab_size)) * m.vocab_size);
+double logits_at_once(const DecoderConfig& m, const QuantOptions* quant, int64_t tokens) {
+  const std::optional<TensorQuantOptions> input =
+      quant && !m.tie_word_embeddings ? layer_quant(*quant, "lm_head.weight").input : std::nullopt;
+  const bool learned = input && to_spec(*input, "quant.activations").scale_rule == ScaleRule::kLearned;
+  const int64_t positions = std::min(tokens, positions_at_a_time(m.vocab_size, learned));
+  // Each part's gradient of the table is made before it is added to those of the parts before it.
+  const double part = positions < tokens ? static_cast<double>(m.vocab_size * m.hidden_size) : 0;
+  return 3.0 * static_cast<double>(positions * m.vocab_size) + part;
 }
 
 }  // namespace
@@ -79,8 +85,9 @@ MemoryEstimate estimate_memory(const TrainConfig& config) {
   if (config.train.steps == 0) return e;
   e.gradients = bytes;
   e.optimizer = config.optimizer.name == "adamw" ? 2 * bytes : config.optimizer.momentum > 0 ? bytes : 0;
-  const double kept = floats_per_token(model, config.quant ? &*config.quant : nullptr) * static_cast<double>(tokens);
-  e.activations = 4.0 * (kept + logits_at_once(model, tokens));
+  const QuantOptions* quant = config.quant ? &*config.quant : nullptr;
+  const double kept = floats_per_token(model, quant) * static_cast<double>(tokens);
+  e.activations = 4.0 * (kept + logits_at_once(model, quant, tokens));
   return e;
 }
 

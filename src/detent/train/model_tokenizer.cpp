@@ -19,13 +19,21 @@ std::unique_ptr<Tokenizer> own_tokenizer(const fs::path& model) try {
   return nullptr;
 }
 
+// Without control tokens and added ones: a fine-tune may give reserved ids new names.
+Vocabulary ordinary(Vocabulary vocabulary) {
+  for (TokenType& type : vocabulary.types)
+    if (type == TokenType::kControl || type == TokenType::kUserDefined) type = TokenType::kUnused;
+  return vocabulary;
+}
+
 }  // namespace
 
 void check_tokenizer(const TrainConfig& config, const fs::path& model, const Tokenizer& tokenizer, int64_t vocab_size) {
   const std::string& named = config.data.tokenizer;
   const bool is_own = named == model.string();
   const auto own = is_own ? nullptr : own_tokenizer(model);
-  if (const auto id = own ? first_difference(tokenizer.vocabulary(), own->vocabulary()) : std::nullopt)
+  if (const auto id =
+          own ? first_difference(ordinary(tokenizer.vocabulary()), ordinary(own->vocabulary())) : std::nullopt)
     fail_key("data.tokenizer",
              "'{}' is not the tokenizer that model.from ({}) was trained with: id {} stands for another token; drop "
              "data.tokenizer to go on with the model's own",

@@ -81,12 +81,16 @@ RunData open_run_data(const TrainConfig& config, const Tokenizer& tokenizer, boo
   const fs::path cache = fs::absolute(config.output).parent_path() / ".cache";
   const auto open = [&](const std::vector<std::string>& paths, const char* title) {
     const CorpusProgress bar = progress(title, quiet);
-    return use == Cache::kReadOnly ? read_corpus(paths, data, tokenizer, cache, bar)
-                                   : open_corpus(paths, data, tokenizer, cache, bar).tokens;
+    if (use == Cache::kBuilt) return open_corpus(paths, data, tokenizer, cache, bar).tokens;
+    const auto read = read_corpus(paths, data, tokenizer, cache, bar);
+    if (!read)
+      fmt::print(stderr, "{} and what goes with it: too large to be read for a look; the run will\n", paths[0]);
+    return read;
   };
   RunData opened;
   io::Sha256 digest;
   const auto valid = open(data.valid, "tokenize valid");
+  if (!valid) return opened;
   add_to(digest, *valid);
   EvalWindows all(valid, tokenizer, {.context = data.sequence_length});
   if (all.size() == 0) fail_key("data.valid", "{} holds no text to validate on", data.valid[0]);
@@ -94,6 +98,7 @@ RunData open_run_data(const TrainConfig& config, const Tokenizer& tokenizer, boo
       config.eval.batches > 0 ? all.spread(config.eval.batches * config.train.batch_size) : all);
   if (config.train.steps == 0) return opened;
   const auto train = open(data.train, "tokenize train");
+  if (!train) return opened;
   add_to(digest, *train);
   opened.digest = io::to_hex(digest.finish());
   opened.loader = std::make_unique<Loader>(std::vector{train}, loader_options(config, tokenizer));

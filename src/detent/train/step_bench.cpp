@@ -103,7 +103,7 @@ class Arm {
     const Hidden hidden = training_states(model_, batch_);
     times.forward = seconds_since(begin);
     begin = Clock::now();
-    backpropagate(model_, hidden, batch_, static_cast<double>(batch_.scored));
+    backpropagate(model_, hidden, batch_, static_cast<double>(batch_.scored), positions_at_a_time(model_, quantized_));
     times.backward = seconds_since(begin);
     begin = Clock::now();
     const at::NoGradGuard guard;

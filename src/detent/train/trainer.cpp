@@ -77,7 +77,8 @@ double Trainer::forward_backward(const std::vector<Batch>& batches) {
   double nats = 0;
   for (const Batch& batch : batches) {
     const Hidden hidden = training_states(*session_.model, batch);
-    nats += backpropagate(*session_.model, hidden, batch, static_cast<double>(scored));
+    nats += backpropagate(*session_.model, hidden, batch, static_cast<double>(scored),
+                          positions_at_a_time(*session_.model, session_.quantized));
     ++session_.quantized.phase->forward;
   }
   trained_tokens_ += scored;
@@ -176,7 +177,12 @@ void Trainer::save(int64_t t) {
 void Trainer::see_first_batch() {
   if (session_.quantized.learned().empty()) return;
   const at::NoGradGuard guard;
-  summed_loss(*session_.model, session_.loader->at(session_.loader->cursor(), config().train.batch_size));
+  CausalLm& model = *session_.model;
+  const Hidden hidden =
+      training_states(model, session_.loader->at(session_.loader->cursor(), config().train.batch_size));
+  const at::Tensor states = hidden.states.view({-1, hidden.states.size(-1)});
+  model.output_layer(states.narrow(0, 0, std::min(states.size(0), positions_at_a_time(model, session_.quantized))),
+                     hidden.table);
 }
 
 void Trainer::describe_data() {
