@@ -4,6 +4,7 @@ import concurrent.futures
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CORE = ["base", "format", "io", "kernels", "data", "report"]
@@ -14,8 +15,19 @@ def check(path: pathlib.Path, build: str) -> tuple[pathlib.Path, int, str]:
     return path, run.returncode, run.stdout
 
 
+def without_gcc_options(build: str, folder: str) -> str:
+    """A copy of the compile commands without what clang does not know."""
+    commands = (pathlib.Path(build) / "compile_commands.json").read_text()
+    (pathlib.Path(folder) / "compile_commands.json").write_text(commands.replace(" -fno-tree-coalesce-vars", ""))
+    return folder
+
+
 def main() -> None:
-    build, named = sys.argv[1], [pathlib.Path(p) for p in sys.argv[2:]]
+    with tempfile.TemporaryDirectory() as folder:
+        run(without_gcc_options(sys.argv[1], folder), [pathlib.Path(p) for p in sys.argv[2:]])
+
+
+def run(build: str, named: list[pathlib.Path]) -> None:
     files = named or [p for layer in CORE for p in sorted((ROOT / "src/detent" / layer).rglob("*.cpp"))]
     failed = False
     with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -25,8 +25,8 @@ class Outputs(Machine):
             with self.subTest(place):
                 self.refused("train", self.config(place), says=[place])
                 for target in ("gguf:q4_0", "safetensors:dequantized"):
-                    self.refused("export", "run", "--to", target, "--out", place, says=[place])
-                self.refused("report", "run", "--out", place, says=[place])
+                    self.refused("export", "run", "--to", target, "--out", place, says=[place.parent])
+                self.refused("report", "run", "--out", place, says=[place.parent])
 
     def test_a_folder_in_place_of_a_file(self):
         (self.folder / "full").mkdir()

@@ -2,6 +2,7 @@
 // Every text that comes in is escaped; charts are the only markup taken as it is.
 #pragma once
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "detent/report/table.h"
@@ -10,7 +11,8 @@ namespace detent::report {
 
 class Page {
  public:
-  explicit Page(std::string title, std::string subtitle = "") : title_(title), subtitle_(subtitle) {}
+  explicit Page(std::string title, std::string subtitle = "")
+      : title_(std::move(title)), subtitle_(std::move(subtitle)) {}
   void heading(const std::string& text);
   void paragraph(const std::string& text);
   void key_sentences(const std::vector<std::string>& sentences);

@@ -147,7 +147,7 @@ void restore_row(const uint8_t* bytes, int64_t n, int lo, int8_t* codes) {
 }
 
 std::string int_gemm_unit() {
-  const std::string target = dispatch_target();
+  std::string target = dispatch_target();
   if (target != hwy::TargetName(HWY_AVX3_DL)) return target;
   return amx::available() ? "AMX" : vnni::available() ? "VNNI" : target;
 }
