@@ -164,7 +164,7 @@ std::shared_ptr<const Tokens> read_corpus(const std::vector<std::string>& paths,
                                           const Tokenizer& tokenizer, const fs::path& cache,
                                           const CorpusProgress& progress) {
   const bool shards = paths.size() == 1 && is_shard_folder(paths[0]);
-  const auto found = shards ? nullptr : find_corpus(expand_paths(paths), options, tokenizer, cache).tokens;
+  auto found = shards ? nullptr : find_corpus(expand_paths(paths), options, tokenizer, cache).tokens;
   if (found) return found;
   uintmax_t bytes = 0;
   for (const fs::path& file : shards ? std::vector<fs::path>{} : expand_paths(paths)) bytes += fs::file_size(file);
