@@ -22,11 +22,12 @@ class Outputs(Machine):
 
     def test_below_a_file(self):
         for place in self.places():
+            named = place if place.parent.exists() else place.parent  # which export and report would make
             with self.subTest(place):
                 self.refused("train", self.config(place), says=[place])
                 for target in ("gguf:q4_0", "safetensors:dequantized"):
-                    self.refused("export", "run", "--to", target, "--out", place, says=[place.parent])
-                self.refused("report", "run", "--out", place, says=[place.parent])
+                    self.refused("export", "run", "--to", target, "--out", place, says=[named])
+                self.refused("report", "run", "--out", place, says=[named])
 
     def test_a_folder_in_place_of_a_file(self):
         (self.folder / "full").mkdir()

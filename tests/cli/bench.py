@@ -18,7 +18,8 @@ class Bench(unittest.TestCase):
 
     def test_options_without_effect(self):
         for arguments in (["kernels", "--shape", "small"], ["composites", "--arm", "fp32"], ["steps", "--quick", "--shape", "tiny"],
-                          ["steps", "--arm", "no_such_arm"], ["steps", "--shape", "huge"]):
+                          ["steps", "--arm", "no_such_arm"], ["steps", "--shape", "huge"], ["steps", "--size", "256"], ["kernels", "--quick", "--size", "256"],
+                          ["kernels", "--size", "200"], ["kernels", "--size", "64"]):
             result = detent("bench", *arguments)
             self.assertEqual(result.code, 2, arguments)
             self.assertIn(arguments[-1] if arguments[-1] in ("no_such_arm", "huge") else "--", result.err)

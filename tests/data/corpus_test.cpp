@@ -161,6 +161,16 @@ TEST_F(CorpusTest, ErrorsNameTheFileAndTheLine) {
   for (const std::string& name : names_in(cache())) EXPECT_THAT(name, testing::EndsWith(".lock"));
 }
 
+// Unless it is there already; a hole in a file takes no disk.
+TEST_F(CorpusTest, ALookDoesNotReadMoreThanItsBound) {
+  const auto look = [&](const char* name) { return read_corpus({path(name)}, options_, *tokenizer_, cache()); };
+  write_raw(folder_ / "small.txt", "abc");
+  write_raw(folder_ / "large.txt", "abc");
+  fs::resize_file(folder_ / "large.txt", kMostRead + 1);
+  EXPECT_NE(look("small.txt"), nullptr);
+  EXPECT_EQ(look("large.txt"), nullptr);
+}
+
 TEST_F(CorpusTest, ProgressReachesTheTotal) {
   write("a.txt", std::string(300'000, 'a'));
   write("b.jsonl.zst", compressed("{\"text\": \"" + std::string(100'000, 'b') + "\"}"));

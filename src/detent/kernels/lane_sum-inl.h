@@ -10,19 +10,15 @@
 #include <cstring>
 
 #include "detent/kernels/lane_sum.h"
-#include "hwy/highway.h"
+#include "detent/kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
-using FloatTag = hn::ScalableTag<float>;
 using DoubleTag = hn::ScalableTag<double>;
 using HalfTag = hn::Rebind<float, DoubleTag>;  // as many floats as a vector holds doubles
-using FloatVec = hn::Vec<FloatTag>;
 using DoubleVec = hn::Vec<DoubleTag>;
 
-inline constexpr int kFloats = static_cast<int>(hn::MaxLanes(FloatTag()));
 inline constexpr int kDoubles = static_cast<int>(hn::MaxLanes(DoubleTag()));
 
 // kVectors neighbouring vectors of lanes. A recursive struct and not an array, so that the lanes live in registers and

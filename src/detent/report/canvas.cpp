@@ -71,8 +71,12 @@ double Canvas::note(const std::string& what, double top) {
   std::string row;
   const auto flush = [&] { text(kMargin, top += 16, row, "soft"), row.clear(); };
   for (std::string word; words >> word;) {
-    if (!row.empty() && text_width(row + " " + word) > kChartWidth - 2 * kMargin) flush();
-    row += (row.empty() ? "" : " ") + word;
+    std::string longer = fmt::format("{}{}{}", row, row.empty() ? "" : " ", word);
+    if (!row.empty() && text_width(longer) > kChartWidth - 2 * kMargin) {
+      flush();
+      longer = word;
+    }
+    row = std::move(longer);
   }
   if (!row.empty()) flush();
   return top;

@@ -66,7 +66,8 @@ void add_record(const Json& record, const std::string& where, RunLog& run) {
 
 void flatten_into(const Node& node, const std::string& key, std::vector<std::pair<std::string, std::string>>& out) {
   if (node.kind == Node::Kind::kMap && !node.entries.empty()) {
-    for (const auto& [name, value] : node.entries) flatten_into(value, key.empty() ? name : key + "." + name, out);
+    for (const auto& [name, value] : node.entries)
+      flatten_into(value, key.empty() ? name : fmt::format("{}.{}", key, name), out);
     return;
   }
   Node holder;

@@ -1,5 +1,7 @@
 #include "detent/report/table.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "detent/report/text.h"
@@ -37,7 +39,7 @@ std::string markdown_row(const std::vector<std::string>& row) {
 std::string html_row(const Table& table, const std::vector<std::string>& row, const std::string& tag) {
   std::string out = "<tr>";
   for (size_t i = 0; i < row.size(); ++i)
-    out += "<" + tag + (table.columns[i].right ? " class=\"right\">" : ">") + escape(row[i]) + "</" + tag + ">";
+    out += fmt::format("<{0}{1}>{2}</{0}>", tag, table.columns[i].right ? " class=\"right\"" : "", escape(row[i]));
   return out + "</tr>\n";
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -39,7 +40,10 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-kernels::BenchRow measure(const Pair& pair, const at::Tensor& x, int repeats) {
+std::string shape_of(const at::Tensor& x) { return fmt::format("{}x{}", x.size(0), x.size(1)); }
+
+// copies: of x
+kernels::BenchRow measure(const Pair& pair, const std::string& shape, const at::Tensor& x, int repeats) {
   at::Tensor copy = at::empty_like(x);
   std::vector<double> ours, copies, ratios;
   for (int i = -2; i < repeats; ++i) {  // two rounds to warm up
@@ -50,14 +54,8 @@ kernels::BenchRow measure(const Pair& pair, const at::Tensor& x, int repeats) {
     ratios.push_back(b / a);
   }
   const double time = median(ours);
-  return {pair.name,
-          std::to_string(x.size(0)) + "x" + std::to_string(x.size(1)),
-          at::get_num_threads(),
-          time,
-          median(copies),
-          pair.bytes / time / 1e9,
-          pair.baseline,
-          median(ratios)};
+  return {pair.name,     shape,         at::get_num_threads(), time, median(copies), pair.bytes / time / 1e9,
+          pair.baseline, median(ratios)};
 }
 
 at::Tensor hadamard_matrix() {
@@ -78,47 +76,20 @@ at::Tensor composite_quest(const at::Tensor& x, const at::Tensor& h) {
   return q.view({-1, 128}).matmul(h).view(x.sizes());
 }
 
-// Products of codes against those of the values in float32, at the shapes of the two models of `detent bench steps`.
-class Product {
- public:
-  Product(int64_t tokens, int64_t depth, int64_t outputs)
-      : x_(at::randn({tokens, depth})), w_(at::randn({outputs, depth})) {
-    QuantSpec row{make_grid("midrise", 4), parse_granularity("row"), ScaleRule::kRms};
-    QuantSpec token = row;
-    token.granularity = parse_granularity("token");
-    row.rotation = token.rotation = Rotation::kHadamardHalf;
-    pair_ = ops::code_pair(token, row, depth).value();
-    coded_x_ = ops::code_rows(pair_, x_, {}, {});
-    coded_w_ = ops::code_weight(pair_, w_, {}, {});
-  }
-
-  kernels::BenchRow measure(int repeats) const {
-    std::vector<double> ours, ratios;
-    for (int i = -2; i < repeats; ++i) {
-      const double a = seconds([&] { ops::int_linear(pair_, coded_x_, coded_w_); });
-      const double b = seconds([&] { at::linear(x_, w_); });
-      if (i < 0) continue;
-      ours.push_back(a);
-      ratios.push_back(b / a);
-    }
-    const auto tokens = x_.size(0), depth = x_.size(1), outputs = w_.size(0);
-    const double time = median(ours), bytes = static_cast<double>(x_.numel() + w_.numel() + 4 * tokens * outputs);
-    return {"product of 4-bit codes",
-            std::to_string(tokens) + "x" + std::to_string(depth) + "x" + std::to_string(outputs),
-            at::get_num_threads(),
-            time,
-            0,
-            bytes / time / 1e9,
-            "ATen linear, float32",
-            median(ratios)};
-  }
-
- private:
-  at::Tensor x_, w_;
-  ops::CodePair pair_;
-  ops::CodedRows coded_x_;
-  ops::CodedWeight coded_w_;
-};
+// A product of codes against that of the values in float32.
+kernels::BenchRow measure_product(int64_t tokens, int64_t depth, int64_t outputs, int repeats) {
+  QuantSpec input{make_grid("midrise", 4), parse_granularity("token"), ScaleRule::kRms};
+  QuantSpec weight{make_grid("midrise", 4), parse_granularity("row"), ScaleRule::kRms};
+  input.rotation = weight.rotation = Rotation::kHadamardHalf;
+  const ops::CodePair pair = ops::code_pair(input, weight, depth).value();
+  const at::Tensor x = at::randn({tokens, depth}), w = at::randn({outputs, depth});
+  const ops::CodedRows coded_x = ops::code_rows(pair, x, {}, {});
+  const ops::CodedWeight coded_w = ops::code_weight(pair, w, {}, {});
+  const double bytes = static_cast<double>(x.numel() + w.numel() + 4 * tokens * outputs);
+  return measure({"product of 4-bit codes", "ATen linear, float32", bytes,
+                  [&] { ops::int_linear(pair, coded_x, coded_w); }, [&] { at::linear(x, w); }},
+                 fmt::format("{}x{}x{}", tokens, depth, outputs), x, repeats);
+}
 
 }  // namespace
 
@@ -155,10 +126,11 @@ std::vector<kernels::BenchRow> bench_composites(bool quick) {
       {"AdamW step", "ATen fused AdamW", 7 * bytes, [&] { optimizer->step(++t, 1e-3, 1, {}); },
        [&] { at::_fused_adamw_({w}, {g}, {m}, {v}, {}, {step}, 1e-3, 0.9, 0.95, 0.1, 1e-8, false, false); }}};
   std::vector<kernels::BenchRow> rows;
-  for (const Pair& pair : pairs) rows.push_back(measure(pair, x, quick ? 5 : 15));
+  for (const Pair& pair : pairs) rows.push_back(measure(pair, shape_of(x), x, quick ? 5 : 15));
+  // The layers of the two models of `detent bench steps`, and a token at a time.
   for (const auto& [tokens, depth, outputs] :
        {std::array<int64_t, 3>{1024, 512, 512}, {1024, 512, 1536}, {1024, 1536, 512}, {4096, 128, 384}, {1, 512, 1536}})
-    rows.push_back(Product(quick ? 32 : tokens, depth, outputs).measure(quick ? 5 : 15));
+    rows.push_back(measure_product(quick ? 32 : tokens, depth, outputs, quick ? 5 : 15));
   return rows;
 }
 

@@ -84,7 +84,7 @@ Hidden states_of(CausalLm& model, const Batch& batch, const std::vector<Predicti
   const at::NoGradGuard guard;
   at::Tensor positions = at::empty({static_cast<int64_t>(predictions.size())}, at::kLong);
   for (size_t i = 0; i < predictions.size(); ++i) positions.mutable_data_ptr<int64_t>()[i] = predictions[i].position;
-  Hidden hidden = model.hidden_states(ids_tensor(batch.inputs, batch), segments_tensor(batch));
+  Hidden hidden = training_states(model, batch);
   hidden.states = hidden.states.view({-1, hidden.states.size(-1)}).index_select(0, positions);
   return hidden;
 }

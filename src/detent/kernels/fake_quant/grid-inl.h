@@ -12,11 +12,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
 
-using IntTag = hn::RebindToSigned<FloatTag>;
-using IntVec = hn::Vec<IntTag>;
 using FloatMask = hn::Mask<FloatTag>;
 using CodeTag = hn::Rebind<int8_t, FloatTag>;
-constexpr FloatTag kF;
 
 enum class Rounding { kNearest, kDown, kE2M1 };
 

@@ -9,19 +9,13 @@
 #include <cstring>
 
 #include "detent/kernels/hadamard/hadamard.h"
-#include "hwy/highway.h"
+#include "detent/kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
 #if HWY_TARGET == HWY_SCALAR
 using reference::hadamard;
 #else
-
-namespace hn = hwy::HWY_NAMESPACE;
-using FloatTag = hn::ScalableTag<float>;
-using FloatVec = hn::Vec<FloatTag>;
-constexpr FloatTag kF;
-constexpr int kFloats = static_cast<int>(hn::MaxLanes(FloatTag()));
 
 // Lane i of the result is lane i ^ kDistance.
 template <int kDistance>

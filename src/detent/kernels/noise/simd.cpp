@@ -7,7 +7,7 @@
 // After foreach_target.h, as Highway asks.
 #include "detent/kernels/noise/noise.h"
 #include "detent/kernels/noise/polynomials.h"
-#include "hwy/highway.h"
+#include "detent/kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
@@ -15,18 +15,12 @@ namespace detent::kernels::HWY_NAMESPACE {
 using reference::add_gaussian;
 #else
 
-namespace hn = hwy::HWY_NAMESPACE;
-using FloatTag = hn::ScalableTag<float>;
 using WordTag = hn::RebindToUnsigned<FloatTag>;
-using IntTag = hn::RebindToSigned<FloatTag>;
-using FloatVec = hn::Vec<FloatTag>;
 using WordVec = hn::Vec<WordTag>;
-using IntVec = hn::Vec<IntTag>;
-constexpr FloatTag kF;
 constexpr WordTag kU;
 constexpr IntTag kI;
-constexpr int kBlocks = static_cast<int>(hn::MaxLanes(FloatTag()));  // Philox blocks in flight
-constexpr int kRound = 4 * kBlocks;                                  // elements they give
+constexpr int kBlocks = kFloats;     // Philox blocks in flight
+constexpr int kRound = 4 * kBlocks;  // elements they give
 
 struct WideProduct {
   WordVec high, low;

@@ -7,7 +7,7 @@
 // After foreach_target.h, as Highway asks.
 #include "detent/kernels/swiglu/exponential.h"
 #include "detent/kernels/swiglu/swiglu.h"
-#include "hwy/highway.h"
+#include "detent/kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
@@ -16,12 +16,7 @@ using reference::swiglu;
 using reference::swiglu_backward;
 #else
 
-namespace hn = hwy::HWY_NAMESPACE;
-using FloatTag = hn::ScalableTag<float>;
-using FloatVec = hn::Vec<FloatTag>;
-constexpr FloatTag kF;
-constexpr hn::RebindToSigned<FloatTag> kI;
-constexpr int kFloats = static_cast<int>(hn::MaxLanes(FloatTag()));
+constexpr IntTag kI;
 
 HWY_INLINE FloatVec exp_of_negative(FloatVec x) {
   const FloatVec k = hn::Round(hn::Mul(x, hn::Set(kF, kLog2E)));
