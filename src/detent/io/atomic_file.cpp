@@ -147,7 +147,7 @@ void create_folder(const fs::path& folder) {
 
 void create_parent(const fs::path& path) {
   std::error_code ignored;
-  const fs::path folder = folder_of(path.has_filename() ? path : path.parent_path());  // "a/b/" lies in a
+  const fs::path folder = folder_of(without_slash(path));
   if (!fs::exists(folder, ignored)) create_folder(folder);
 }
 
