@@ -1,5 +1,7 @@
 """`detent bench`: what is asked for is measured, and what would have no effect is refused."""
+import tempfile
 import unittest
+from pathlib import Path
 
 import support
 from support import detent
@@ -15,11 +17,48 @@ class Bench(unittest.TestCase):
         for row in rows.values():
             self.assertGreater(row["seconds"], 0)
             self.assertGreater(row["ratio"], 0)
+        step = rows["step fp32"]
+        self.assertLess(abs(sum(step[part] for part in ("forward", "output", "backward", "norm", "optimizer")) / step["seconds"] - 1), 0.5)
+        self.assertIn("float products", step["operations"])
+        self.assertNotIn("owners", step)  # of two arms in one process
+
+    def test_owners_of_memory(self):
+        rows = detent("bench", "steps", "--quick", "--arm", "fp32", "--rounds", "1", "--json").json()["benchmarks"]
+        owners = rows[0]["owners"]
+        self.assertEqual(owners["optimizer"], 2 * owners["weights"])  # AdamW's two moments
+        self.assertEqual(owners["gradients"], owners["weights"])
+        self.assertLessEqual(sum(owners.values()), rows[0]["peak_bytes"] * 1.01)
+
+    def test_sizes_that_blocks_do_not_divide(self):
+        rows = detent("bench", "composites", "--size", "33x96", "--size", "7x128", "--json").json()["benchmarks"]
+        names = {shape: {row["name"] for row in rows if row["shape"] == shape} for shape in ("33x96", "7x128")}
+        self.assertEqual(sum(map(len, names.values())), len(rows))
+        self.assertEqual({name for name in names["7x128"] - names["33x96"] if "QuEST" not in name}, {"block Hadamard 128"})
+        self.assertTrue(all(row["low"] <= row["ratio"] <= row["high"] for row in rows))
+
+    def test_products_as_shares_of_the_peaks(self):
+        result = detent("bench", "products", "--quick", "--json").json()
+        self.assertGreater(result["machine"]["float_peak"], 1e8)
+        for row in result["benchmarks"]:
+            self.assertGreater(row["baseline_fraction_of_floor"], 0)
+            self.assertLess(row["baseline_fraction_of_floor"], 2)  # timings of a busy machine
+
+    def test_cost_over_size(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        plot = Path(folder.name) / "cost.svg"
+        rows = detent("bench", "scaling", "--quick", "--plot", plot, "--json").json()["benchmarks"]
+        self.assertEqual(len(rows), 4)
+        for row in rows:
+            self.assertEqual(len(row["size"]), 4)
+            self.assertGreater(row["exponent"], 0)
+        self.assertIn("<svg", plot.read_text())
 
     def test_options_without_effect(self):
         for arguments in (["kernels", "--shape", "small"], ["composites", "--arm", "fp32"], ["steps", "--quick", "--shape", "tiny"],
                           ["steps", "--arm", "no_such_arm"], ["steps", "--shape", "huge"], ["steps", "--size", "256"], ["kernels", "--quick", "--size", "256"],
-                          ["kernels", "--size", "200"], ["kernels", "--size", "64"]):
+                          ["kernels", "--size", "200"], ["kernels", "--size", "64"],
+                          ["composites", "--size", "12y"], ["composites", "--size", "0x8"], ["kernels", "--rounds", "2"], ["steps", "--plot", "x.svg"]):
             result = detent("bench", *arguments)
             self.assertEqual(result.code, 2, arguments)
             self.assertIn(arguments[-1] if arguments[-1] in ("no_such_arm", "huge") else "--", result.err)

@@ -10,7 +10,8 @@ namespace {
 int print_speed(bool quick) {
   fmt::print("instruction set {}\n{:<44} {:>10} {:>8} {:>8} {:>7} {:>10}\n", detent::kernels::dispatch_target(),
              "kernel", "shape", "ms", "copies", "GB/s", "x baseline");
-  for (const detent::kernels::BenchRow& row : detent::kernels::bench_kernels(quick))
+  for (const detent::kernels::BenchRow& row : detent::kernels::bench_kernels(
+           quick, quick ? detent::kernels::BenchSize{64, 512} : detent::kernels::BenchSize{}))
     fmt::print("{:<44} {:>10} {:>8.3f} {:>8.2f} {:>7.1f} {:>10.1f}\n", row.name, row.shape, row.seconds * 1e3,
                row.copies, row.gb_per_s, row.ratio);
   return 0;

@@ -1,94 +1,102 @@
 #include <ATen/Parallel.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <memory>
 
 #include "detent/base/error.h"
-#include "detent/base/progress.h"
+#include "detent/cli/bench_print.h"
 #include "detent/cli/commands.h"
-#include "detent/kernels/harness/bench.h"
+#include "detent/kernels/int_gemm/int_gemm.h"
 #include "detent/train/composite_bench.h"
-#include "detent/train/step_bench.h"
+#include "detent/train/peaks.h"
 
 namespace detent::cli {
 
 namespace {
 
-constexpr int64_t kKernelSize = 2048;
-
 struct Arguments {
-  std::vector<std::string> names;
+  std::vector<std::string> names, sizes;
   StepBenchOptions steps;
-  int64_t size = kKernelSize;
+  std::string plot;
   bool quick = false, json = false, given_shape = false;
   bool wants(const std::string& group) const {
     return names.empty() || std::find(names.begin(), names.end(), group) != names.end();
   }
 };
 
-nlohmann::json row_json(const kernels::BenchRow& r) {
-  return {{"name", r.name},     {"shape", r.shape},       {"threads", r.threads},   {"seconds", r.seconds},
-          {"copies", r.copies}, {"gb_per_s", r.gb_per_s}, {"baseline", r.baseline}, {"ratio", r.ratio}};
-}
-nlohmann::json row_json(const StepBenchRow& r) {
-  return {{"name", r.name},         {"shape", r.shape},       {"threads", r.threads},     {"seconds", r.seconds},
-          {"forward", r.forward},   {"backward", r.backward}, {"optimizer", r.optimizer}, {"peak_bytes", r.peak_bytes},
-          {"baseline", r.baseline}, {"ratio", r.ratio}};
-}
-
-void print_kernels(const std::vector<kernels::BenchRow>& rows, const char* title) {
-  fmt::print(
-      "\n{} ({}, {} thread(s)); copies: time of copying the same tensor, in the same run\n{:<46} {:>16} {:>10} {:>8} "
-      "{:>8}  {}\n",
-      title, kernels::dispatch_target(), rows.empty() ? 1 : rows[0].threads, "kernel", "shape", "ms", "copies", "GB/s",
-      "times faster than");
-  for (const auto& r : rows)
-    fmt::print("{:<46} {:>16} {:>10.3f} {:>8.2f} {:>8.1f}  {}\n", r.name, r.shape, 1e3 * r.seconds, r.copies,
-               r.gb_per_s, r.baseline.empty() ? "" : fmt::format("{:.1f} {}", r.ratio, r.baseline));
+// "4096" or "1000x1056"
+kernels::BenchSize parse_size(const std::string& text) {
+  const size_t cross = text.find('x');
+  const auto number = [&](const std::string& part) {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (error != std::errc() || end != part.data() + part.size() || value < 1 || value > 16384)
+      fail("--size {}: write ROWSxCOLUMNS or one number for both, each from 1 to 16384", text);
+    return value;
+  };
+  if (cross == std::string::npos) return {number(text), number(text)};
+  return {number(text.substr(0, cross)), number(text.substr(cross + 1))};
 }
 
-void print_steps(const std::vector<StepBenchRow>& rows) {
-  fmt::print(
-      "\nsteps ({}, {} threads); ratio: median of pairs taken in turn; backward: with the output layer and its "
-      "loss\n{:<24} {:>9} {:>8} {:>9} {:>9} {:>10} {:>10}\n",
-      rows.empty() ? "" : rows[0].shape, at::get_num_threads(), "", "ms", "ratio", "forward", "backward", "optimizer",
-      "peak");
-  for (const auto& r : rows)
-    fmt::print("{:<24} {:>9.1f} {:>8.2f} {:>9.1f} {:>9.1f} {:>10.1f} {:>10}\n", r.name, 1e3 * r.seconds, r.ratio,
-               1e3 * r.forward, 1e3 * r.backward, 1e3 * r.optimizer,
-               r.peak_bytes > 0 ? format_bytes(r.peak_bytes) : "");
+std::vector<kernels::BenchSize> sizes_of(const Arguments& arguments) {
+  if (arguments.quick) return {{64, 512}};
+  if (arguments.sizes.empty()) return {{}};
+  std::vector<kernels::BenchSize> sizes;
+  for (const std::string& text : arguments.sizes) sizes.push_back(parse_size(text));
+  return sizes;
+}
+
+void check_arguments(Arguments& arguments) {
+  if (!arguments.wants("steps") &&
+      (arguments.given_shape || !arguments.steps.arms.empty() || arguments.steps.rounds > 0))
+    fail("--shape, --arm and --rounds are of steps; name steps, or leave them out");
+  if (arguments.quick && arguments.given_shape) fail("--quick has a shape of its own; leave --shape out");
+  if (arguments.quick) arguments.steps.shape = "quick";
+  const bool sized = arguments.wants("kernels") || arguments.wants("composites") || arguments.wants("products");
+  if (!arguments.sizes.empty() && (arguments.quick || !sized))
+    fail("--size is of kernels, composites and products, without --quick; leave it out");
+  if (arguments.wants("kernels"))
+    for (const kernels::BenchSize& size : sizes_of(arguments))
+      if (size.columns % 128 != 0)
+        fail("--size {} of kernels must have a multiple of 128 columns, the rotation's block", size.name());
+  if (!arguments.plot.empty() && !arguments.wants("scaling"))
+    fail("--plot is of scaling; name scaling, or leave it out");
 }
 
 int run(Arguments arguments) {
-  if (!arguments.wants("steps") && (arguments.given_shape || !arguments.steps.arms.empty()))
-    fail("--shape and --arm are of steps; name steps, or leave them out");
-  if (arguments.quick && arguments.given_shape) fail("--quick has a shape of its own; leave --shape out");
-  if (arguments.quick) arguments.steps.shape = "quick";
-  if (arguments.size != kKernelSize && (arguments.quick || !arguments.wants("kernels")))
-    fail("--size is of kernels, without --quick; leave it out");
-  if (arguments.size % 128 != 0) fail("--size must be a multiple of 128, the rotation's block; got {}", arguments.size);
+  check_arguments(arguments);
+  const std::vector<kernels::BenchSize> sizes = sizes_of(arguments);
   nlohmann::json all = nlohmann::json::array();
-  if (arguments.wants("kernels")) {
-    const auto rows = kernels::bench_kernels(arguments.quick, arguments.size);
+  const auto show = [&](const auto& rows, auto... title) {
     for (const auto& row : rows) all.push_back(row_json(row));
-    if (!arguments.json) print_kernels(rows, "kernels");
+    if (!arguments.json) print_rows(rows, title...);
+  };
+  if (arguments.wants("kernels"))
+    for (const kernels::BenchSize& size : sizes) show(kernels::bench_kernels(arguments.quick, size), "kernels");
+  if (arguments.wants("composites")) show(bench_composites(sizes, arguments.quick), "against ATen");
+  if (arguments.wants("products"))
+    show(bench_products(arguments.sizes.empty() ? std::vector<kernels::BenchSize>() : sizes, arguments.sizes.empty(),
+                        arguments.quick),
+         "products");
+  if (arguments.wants("steps")) show(bench_steps(arguments.steps));
+  if (arguments.wants("scaling")) {
+    const std::vector<ScalingRow> rows = bench_scaling(arguments.quick);
+    show(rows);
+    if (!arguments.plot.empty()) plot_scaling(rows, arguments.plot);
   }
-  if (arguments.wants("composites")) {
-    const auto rows = bench_composites(arguments.quick);
-    for (const auto& row : rows) all.push_back(row_json(row));
-    if (!arguments.json) print_kernels(rows, "against ATen");
-  }
-  if (arguments.wants("steps")) {
-    const auto rows = bench_steps(arguments.steps);
-    for (const auto& row : rows) all.push_back(row_json(row));
-    if (!arguments.json) print_steps(rows);
-  }
-  if (arguments.json)
+  if (arguments.json) {
+    const Peaks peaks = measure_peaks();
     print_json({{"machine",
                  {{"kernels", kernels::dispatch_target()},
+                  {"integer_products", kernels::int_gemm_unit()},
                   {"matrix_products", at::get_cpu_capability()},
+                  {"float_peak", peaks.floats},
+                  {"integer_peak", peaks.integers},
+                  {"bandwidth", peaks.bytes},
                   {"threads", at::get_num_threads()}}},
                 {"benchmarks", all}});
+  }
   return 0;
 }
 
@@ -96,18 +104,25 @@ int run(Arguments arguments) {
 
 Action add_bench(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
-  app.add_option("NAME", a->names, "kernels, composites (ours against ATen), steps; default: all")
-      ->check(CLI::IsMember({"kernels", "composites", "steps"}));
+  app.add_option(
+         "NAME", a->names,
+         "kernels, composites (ours against ATen), products (of codes, against float32), steps, scaling (cost of a "
+         "step over tokens and parameters); default: all")
+      ->check(CLI::IsMember({"kernels", "composites", "products", "steps", "scaling"}));
   app.add_option("--shape", a->steps.shape, "of the model in steps: tiny (default) or small")
       ->check(CLI::IsMember({"tiny", "small"}))
       ->each([a](const std::string&) { a->given_shape = true; });
   app.add_option("--arm", a->steps.arms, "steps of these alone; may be repeated; default: all")
       ->check(CLI::IsMember(step_bench_arms()));
-  app.add_option("--size", a->size, "of kernels: rows and columns of the matrix, a multiple of 128; default: 2048")
-      ->check(CLI::Range(int64_t{128}, int64_t{16384}));
+  app.add_option("--rounds", a->steps.rounds, "of steps: how many of each arm; default: 5 (small) or 11")
+      ->check(CLI::Range(1, 1000));
+  app.add_option(
+      "--size", a->sizes,
+      "of kernels, composites and products: ROWSxCOLUMNS, or one number for both; may be repeated; default: 2048");
+  app.add_option("--plot", a->plot, "of scaling: draw it into this SVG file");
   app.add_flag("--quick", a->quick, "small shapes, few repeats");
   app.add_flag("--json", a->json, "print JSON");
-  app.footer("Example:\n  detent bench steps --shape small --arm fp32 --arm quest_w4a4");
+  app.footer("Example:\n  detent bench steps --shape small --arm fp32 --arm quest_w4a4_half");
   return [a] { return run(*a); };
 }
 

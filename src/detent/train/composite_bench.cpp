@@ -2,34 +2,27 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <cmath>
-#include <functional>
 
 #include "detent/ops/coded.h"
 #include "detent/ops/fake_quant.h"
 #include "detent/ops/layers.h"
 #include "detent/optim/optimizer.h"
 #include "detent/qat/fake_quant_function.h"
+#include "detent/qat/quantizer_rule.h"
 #include "detent/quant/quantizer.h"
+#include "detent/train/composites.h"
+#include "detent/train/peaks.h"
 
 namespace detent {
 
 namespace {
 
-using Work = std::function<void()>;
-struct Pair {
-  const char* name;
-  const char* baseline;
-  double bytes;  // read and written, as the algorithm needs them
-  Work ours, composite;
-};
+constexpr double kEnough = 1.5;  // seconds for one pair, once it has been taken three times
 
-double seconds(const Work& work) {
+double seconds(const std::function<void()>& work) {
   const auto begin = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -40,97 +33,172 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-std::string shape_of(const at::Tensor& x) { return fmt::format("{}x{}", x.size(0), x.size(1)); }
+QuantSpec quest_spec(Rotation rotation, const char* granularity) {
+  QuantSpec spec{make_grid("midrise", 4), parse_granularity(granularity), ScaleRule::kRms};
+  spec.rotation = rotation;
+  return spec;
+}
+const kernels::Surrogate kClip{-7.5f, 7.5f};
 
-// copies: of x
-kernels::BenchRow measure(const Pair& pair, const std::string& shape, const at::Tensor& x, int repeats) {
-  at::Tensor copy = at::empty_like(x);
+// What all pairs of a size work on. A pair that needs more makes it when it is built, and lets it go with it.
+struct Matrices {
+  at::Tensor x, g, h = composites::hadamard_matrix();
+  explicit Matrices(const kernels::BenchSize& size)
+      : x(at::randn({size.rows, size.columns})), g(at::randn({size.rows, size.columns})) {}
+  double bytes() const { return 4.0 * static_cast<double>(x.numel()); }
+};
+
+BenchPair int4(const Matrices& t) {
+  const QuantSpec spec{make_grid("int", 4), parse_granularity("32"), ScaleRule::kAbsmax};
+  return {"int4 group 32, forward", "ATen composite", 2 * t.bytes(), [=] { quantized_value(t.x, spec); },
+          [=] { composites::int4_groups(t.x); }};
+}
+
+BenchPair hadamard(const Matrices& t) {
+  return {"block Hadamard 128", "ATen matmul", 2 * t.bytes(), [=] { ops::hadamard(t.x); },
+          [=] { composites::rotated(t.x, t.h); }};
+}
+
+// As an input that stays rotated is trained: codes and mask bits are kept.
+BenchPair quest_half(const Matrices& t) {
+  const QuantSpec spec = quest_spec(Rotation::kHadamardHalf, "token");
+  const auto pair = ops::code_pair(spec, quest_spec(Rotation::kHadamardHalf, "row"), t.x.size(1));
+  return {"QuEST half, forward and backward", "ATen composite", (5.125 + 8.125) / 4 * t.bytes(),
+          [=] { ops::masked_backward(t.g, ops::code_rows(*pair, t.x, {}, kClip).mask, spec); },
+          [=] { composites::rotated(t.g * composites::quest(t.x, t.h).mask, t.h); }};
+}
+
+BenchPair quest_full(const Matrices& t) {
+  const QuantSpec spec = quest_spec(Rotation::kHadamard, "row");
+  return {"QuEST rotated back, forward and backward", "ATen composite", 2 * 8.125 / 4 * t.bytes(),
+          [=] {
+            const ops::FakeQuantResult made = ops::fake_quant(t.x, {}, spec, kClip, {.mask = true});
+            ops::masked_backward(t.g, made.mask, spec);
+          },
+          [=] {
+            const composites::Quantized made = composites::quest(t.x, t.h);
+            const at::Tensor value = composites::rotated(made.value, t.h);
+            composites::rotated(composites::rotated(t.g, t.h) * made.mask, t.h);
+          }};
+}
+
+BenchPair learned_steps(const Matrices& t) {
+  const QuantSpec spec{make_grid("int", 4), parse_granularity("row"), ScaleRule::kLearned};
+  const kernels::Surrogate surrogate{-8, 7, -8, 7};
+  const at::Tensor steps = at::full({t.x.size(0), 1}, 0.3);
+  return {"LSQ int4 row, forward and backward", "ATen composite", 5 * t.bytes(),
+          [=] {
+            ops::fake_quant(t.x, steps, spec, surrogate, {});
+            ops::learned_backward(t.x, t.g, steps, spec, surrogate);
+          },
+          [=] {
+            composites::learned(t.x, steps);
+            composites::learned_backward(t.x, t.g, steps);
+          }};
+}
+
+BenchPair noise(const Matrices& t) {
+  return {"Gaussian noise added", "ATen randn_like, add", 2 * t.bytes(),
+          [=] {
+            ops::add_gaussian(t.x, 1e-3f, {1, 2, 3});
+          },
+          [=] { t.x.add(at::randn_like(t.x), 1e-3); }};
+}
+
+BenchPair rms_norm(const Matrices& t) {
+  return {"RMSNorm", "ATen composite", 2 * t.bytes(), [=] { ops::rms_norm(t.x, t.x[0], 1e-5); },
+          [=] { ops::composite::rms_norm(t.x, t.x[0], 1e-5); }};
+}
+
+BenchPair swiglu(const Matrices& t) {
+  return {"SwiGLU", "ATen composite", 3 * t.bytes(), [=] { ops::swiglu(t.x, t.g); },
+          [=] { ops::composite::swiglu(t.x, t.g); }};
+}
+
+BenchPair rope(const Matrices& t) {
+  const int64_t head = t.x.size(1) % 64 == 0 ? 64 : t.x.size(1);
+  const at::Tensor heads = t.x.view({1, t.x.size(0), -1, head}), angles = at::randn({t.x.size(0), head / 2});
+  const at::Tensor cos = angles.cos(), sin = angles.sin();
+  return {"rotary embedding", "ATen composite", 2 * t.bytes(), [=] { ops::rope(heads, cos, sin); },
+          [=] { ops::composite::rope(heads, cos, sin); }};
+}
+
+// ATen's own AdamW, and its state; pull: CAGE as the formula says it, after the step.
+BenchPair adamw(const Matrices& t, bool pull) {
+  const at::Tensor w = at::randn_like(t.x), m = at::zeros_like(w), v = at::zeros_like(w), step = at::ones({1});
+  at::Tensor ours = w.clone().set_requires_grad(true);
+  ours.mutable_grad() = t.g;
+  std::shared_ptr<RowTarget> target;
+  if (pull)
+    target = make_quantized_target(std::make_shared<TensorQuantizer>("w", quest_spec(Rotation::kHadamard, "row"),
+                                                                     nullptr, std::make_shared<Phase>(), 0));
+  const std::shared_ptr<Optimizer> optimizer = make_optimizer({}, {{"w", ours, 0.1, 1, target}});
+  const auto count = std::make_shared<int64_t>(0);
+  const PullTerms terms{pull ? 1.0 : 0.0, 0};
+  return {pull ? "AdamW, CAGE towards QuEST rows" : "AdamW", pull ? "ATen fused AdamW, composite" : "ATen fused AdamW",
+          7 * t.bytes(), [=] { optimizer->step(++*count, 1e-3, 1, terms); },
+          [=] {
+            at::_fused_adamw_({w}, {t.g}, {m}, {v}, {}, {step}, 1e-3, 0.9, 0.95, 0.1, 1e-8, false, false);
+            if (pull) at::Tensor(w).sub_(w - composites::rotated(composites::quest(w, t.h).value, t.h), 1e-3);
+          }};
+}
+
+struct Kind {
+  int64_t block;  // what the columns must be a multiple of
+  BenchPair (*make)(const Matrices&);
+};
+constexpr Kind kKinds[] = {{32, int4},
+                           {128, hadamard},
+                           {128, quest_half},
+                           {128, quest_full},
+                           {1, learned_steps},
+                           {1, noise},
+                           {1, rms_norm},
+                           {1, swiglu},
+                           {2, rope},
+                           {1, [](const Matrices& t) { return adamw(t, false); }},
+                           {128, [](const Matrices& t) { return adamw(t, true); }}};
+
+}  // namespace
+
+kernels::BenchRow measure_pair(const BenchPair& pair, const at::Tensor& copied, const std::string& shape, int repeats) {
+  const at::Tensor copy = at::empty_like(copied);
   std::vector<double> ours, copies, ratios;
-  for (int i = -2; i < repeats; ++i) {  // two rounds to warm up
-    const double a = seconds(pair.ours), b = seconds(pair.composite), c = seconds([&] { copy.copy_(x); });
-    if (i < 0) continue;
+  double spent = 0;
+  for (int i = -1; i < repeats && (i < 3 || spent < kEnough); ++i) {
+    const double a = seconds(pair.ours), b = seconds(pair.composite), c = seconds([&] { copy.copy_(copied); });
+    if (i < 0) continue;  // warms up
+    spent += a + b + c;
     ours.push_back(a);
     copies.push_back(a / c);
     ratios.push_back(b / a);
   }
-  const double time = median(ours);
-  return {pair.name,     shape,         at::get_num_threads(), time, median(copies), pair.bytes / time / 1e9,
-          pair.baseline, median(ratios)};
+  kernels::BenchRow row;
+  row.name = pair.name;
+  row.shape = shape;
+  row.threads = at::get_num_threads();
+  row.seconds = median(ours);
+  row.copies = median(copies);
+  row.gb_per_s = pair.bytes / row.seconds / 1e9;
+  row.baseline = pair.baseline;
+  row.ratio = median(ratios);
+  row.low = std::ranges::min(ratios);
+  row.high = std::ranges::max(ratios);
+  return row;
 }
 
-at::Tensor hadamard_matrix() {
-  at::Tensor h = at::ones({1, 1});
-  while (h.size(0) < 128) h = at::cat({at::cat({h, h}, 1), at::cat({h, -h}, 1)}, 0);
-  return h / std::sqrt(128.0);
-}
-
-at::Tensor composite_int4(const at::Tensor& x) {
-  const at::Tensor groups = x.view({-1, 32}), scale = groups.abs().amax(1, true) / 7;
-  return ((groups / scale).round().clamp(-8, 7) * scale).view(x.sizes());
-}
-
-at::Tensor composite_quest(const at::Tensor& x, const at::Tensor& h) {
-  const at::Tensor rotated = x.view({-1, 128}).matmul(h).view(x.sizes());
-  const at::Tensor c = rotated.square().mean(-1, true).sqrt() * gaussian_clip(4) + 1e-8, step = c * (2.0 / 15);
-  const at::Tensor q = (rotated.clamp(-c, c) / step + 0.5).round() * step - step / 2;
-  return q.view({-1, 128}).matmul(h).view(x.sizes());
-}
-
-// A product of codes against that of the values in float32.
-kernels::BenchRow measure_product(int64_t tokens, int64_t depth, int64_t outputs, int repeats) {
-  QuantSpec input{make_grid("midrise", 4), parse_granularity("token"), ScaleRule::kRms};
-  QuantSpec weight{make_grid("midrise", 4), parse_granularity("row"), ScaleRule::kRms};
-  input.rotation = weight.rotation = Rotation::kHadamardHalf;
-  const ops::CodePair pair = ops::code_pair(input, weight, depth).value();
-  const at::Tensor x = at::randn({tokens, depth}), w = at::randn({outputs, depth});
-  const ops::CodedRows coded_x = ops::code_rows(pair, x, {}, {});
-  const ops::CodedWeight coded_w = ops::code_weight(pair, w, {}, {});
-  const double bytes = static_cast<double>(x.numel() + w.numel() + 4 * tokens * outputs);
-  return measure({"product of 4-bit codes", "ATen linear, float32", bytes,
-                  [&] { ops::int_linear(pair, coded_x, coded_w); }, [&] { at::linear(x, w); }},
-                 fmt::format("{}x{}x{}", tokens, depth, outputs), x, repeats);
-}
-
-}  // namespace
-
-std::vector<kernels::BenchRow> bench_composites(bool quick) {
+std::vector<kernels::BenchRow> bench_composites(const std::vector<kernels::BenchSize>& sizes, bool quick) {
   const at::NoGradGuard guard;
-  const int64_t n = quick ? 256 : 2048;
-  const at::Tensor x = at::randn({n, n}), g = at::randn({n, n}), h = hadamard_matrix();
-  const double bytes = 4.0 * static_cast<double>(x.numel());
-  const QuantSpec int4{make_grid("int", 4), parse_granularity("32"), ScaleRule::kAbsmax};
-  QuantSpec quest{make_grid("midrise", 4), parse_granularity("row"), ScaleRule::kRms};
-  quest.rotation = Rotation::kHadamard;
-  at::Tensor w = at::randn({n, n}), m = at::zeros_like(w), v = at::zeros_like(w), step = at::ones({1});
-  at::Tensor ours = at::randn({n, n}).set_requires_grad(true);
-  ours.mutable_grad() = g;
-  const auto optimizer = make_optimizer({}, {{"w", ours, 0.1, 1, nullptr}});
-  int64_t t = 0;
-  const std::vector<Pair> pairs = {
-      {"int4 group 32 fake quantization", "ATen composite", 2 * bytes, [&] { quantized_value(x, int4); },
-       [&] { composite_int4(x); }},
-      {"block Hadamard 128", "ATen matmul", 2 * bytes, [&] { ops::hadamard(x); },
-       [&] {
-         x.view({-1, 128}).matmul(h);
-       }},
-      {"QuEST 4-bit, rotated back", "ATen composite", 2 * bytes, [&] { quantized_value(x, quest); },
-       [&] { composite_quest(x, h); }},
-      {"Gaussian noise added", "ATen randn_like, add", 2 * bytes,
-       [&] {
-         ops::add_gaussian(x, 1e-3f, {1, 2, 3});
-       },
-       [&] { x.add(at::randn_like(x), 1e-3); }},
-      {"RMSNorm", "ATen composite", 2 * bytes, [&] { ops::rms_norm(x, x[0], 1e-5); },
-       [&] { ops::composite::rms_norm(x, x[0], 1e-5); }},
-      {"SwiGLU", "ATen composite", 3 * bytes, [&] { ops::swiglu(x, g); }, [&] { ops::composite::swiglu(x, g); }},
-      {"AdamW step", "ATen fused AdamW", 7 * bytes, [&] { optimizer->step(++t, 1e-3, 1, {}); },
-       [&] { at::_fused_adamw_({w}, {g}, {m}, {v}, {}, {step}, 1e-3, 0.9, 0.95, 0.1, 1e-8, false, false); }}};
   std::vector<kernels::BenchRow> rows;
-  for (const Pair& pair : pairs) rows.push_back(measure(pair, shape_of(x), x, quick ? 5 : 15));
-  // The layers of the two models of `detent bench steps`, and a token at a time.
-  for (const auto& [tokens, depth, outputs] :
-       {std::array<int64_t, 3>{1024, 512, 512}, {1024, 512, 1536}, {1024, 1536, 512}, {4096, 128, 384}, {1, 512, 1536}})
-    rows.push_back(measure_product(quick ? 32 : tokens, depth, outputs, quick ? 5 : 15));
+  const double bandwidth = measure_peaks().bytes;
+  for (const kernels::BenchSize& size : sizes) {
+    const Matrices matrices(size);
+    for (const Kind& kind : kKinds) {
+      if (size.columns % kind.block != 0) continue;
+      rows.push_back(measure_pair(kind.make(matrices), matrices.x, size.name(), quick ? 5 : 15));
+      rows.back().share = rows.back().gb_per_s * 1e9 / bandwidth;
+    }
+  }
   return rows;
 }
 

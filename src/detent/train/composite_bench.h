@@ -1,12 +1,30 @@
-// Our kernels against the ATen composites that they replace, in turn, in one run.
+// Our kernels against the ATen composites that they replace, and products of codes against those of floats, in turn, in
+// one run, on as many threads as ATen has.
 #pragma once
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "detent/kernels/harness/bench.h"
 
 namespace detent {
 
-// ratio: the composite's seconds over ours; above 1 ours is faster.
-std::vector<kernels::BenchRow> bench_composites(bool quick);
+// The seconds of ours and of what it replaces, and of copying `copied`, taken in turn: at least three times after a
+// warm round, up to `repeats` within a second or two.
+struct BenchPair {
+  std::string name, baseline;
+  double bytes;  // read and written, as the algorithm needs them
+  std::function<void()> ours, composite;
+};
+kernels::BenchRow measure_pair(const BenchPair& pair, const at::Tensor& copied, const std::string& shape, int repeats);
+
+// Over a matrix of each size; kernels whose blocks do not divide its columns are left out.
+std::vector<kernels::BenchRow> bench_composites(const std::vector<kernels::BenchSize>& sizes, bool quick);
+
+// Products of 4-bit codes against float32. Depth and outputs are the columns of a size, tokens its rows, at most 1024;
+// `models`: the layers of the two models of `detent bench steps`, and a token at a time.
+std::vector<kernels::BenchRow> bench_products(const std::vector<kernels::BenchSize>& sizes, bool models, bool quick);
 
 }  // namespace detent

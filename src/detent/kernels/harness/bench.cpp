@@ -8,6 +8,7 @@
 
 #include "detent/kernels/fake_quant/cases.h"
 #include "detent/kernels/harness/kernel_set.h"
+#include "detent/kernels/harness/peak.h"
 #include "detent/kernels/optimizer/cases.h"
 
 namespace detent::kernels {
@@ -193,15 +194,17 @@ BenchRow measure(const BenchCase& c, Tensors& t, int repeats) {
 }
 }  // namespace
 
-std::vector<BenchRow> bench_kernels(bool quick, int64_t size) {
-  const int64_t rows = quick ? 64 : size, columns = quick ? 512 : size;
-  Tensors tensors(rows * columns);
-  std::vector<BenchCase> cases = quantize_cases(columns);
-  for (const BenchCase& c : optimizer_cases(columns)) cases.push_back(c);
+std::vector<BenchRow> bench_kernels(bool quick, const BenchSize& size) {
+  Tensors tensors(size.rows * size.columns);
+  std::vector<BenchCase> cases = quantize_cases(size.columns);
+  for (const BenchCase& c : optimizer_cases(size.columns)) cases.push_back(c);
   std::vector<BenchRow> table;
+  std::vector<float> large(size_t{1} << (quick ? 20 : 26), 1.0f);
+  const double bandwidth = measure_bandwidth(large, quick ? 0.01 : 0.3);
   for (const BenchCase& c : cases) {
     table.push_back(measure(c, tensors, quick ? 3 : 21));
-    table.back().shape = std::to_string(rows) + "x" + std::to_string(columns);
+    table.back().shape = size.name();
+    table.back().share = table.back().gb_per_s * 1e9 / bandwidth;
   }
   return table;
 }

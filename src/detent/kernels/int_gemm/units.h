@@ -5,16 +5,19 @@
 
 namespace detent::kernels {
 
-// Both return the first row that they left: those that fill no whole tile, or all where the unit is absent.
+// Both return the first row that they left: those that fill no whole tile, or all where the unit is absent. burst: the
+// unit's products alone, from registers, for some microseconds; returns operations (harness/peak.h).
 namespace amx {
 bool available();
 int64_t int_gemm(const IntRows& rows, const IntPanels& panels, const IntGemmShape& shape, const IntGemmPart& part,
                  float* out);
+double burst();
 }  // namespace amx
 namespace vnni {
 bool available();
 int64_t int_gemm(const IntRows& rows, const IntPanels& panels, const IntGemmShape& shape, const IntGemmPart& part,
                  float* out);
+double burst();
 }  // namespace vnni
 
 }  // namespace detent::kernels

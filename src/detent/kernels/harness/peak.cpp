@@ -1,0 +1,112 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "detent/kernels/harness/peak.cpp"
+#include "detent/kernels/targets.h"
+// After targets.h, which it depends on.
+#include "hwy/foreach_target.h"
+// After foreach_target.h, as Highway asks.
+#include <chrono>
+
+#include "detent/kernels/harness/peak.h"
+#include "detent/kernels/int_gemm/units.h"
+#include "hwy/highway.h"
+
+#ifndef DETENT_KERNELS_PEAK
+#define DETENT_KERNELS_PEAK
+namespace detent::kernels {
+// burst: the work between two looks at the clock; returns how much that was.
+double rate(const auto& burst, double seconds) {
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  double operations = 0, took = 0;
+  while (took < seconds) {
+    operations += burst();
+    took = std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+  return operations / took;
+}
+}  // namespace detent::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace detent::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr int kRounds = 20000;
+// From here on the compiler knows nothing of the value.
+template <class V>
+HWY_INLINE void forget(V& value) {
+#if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
+  asm volatile("" : "+m"(value.raw));
+#elif defined(__x86_64__)
+  asm volatile("" : "+v"(value.raw));
+#else
+  asm volatile("" : "+w"(value.raw));
+#endif
+}
+
+double float_burst() {
+  const hn::ScalableTag<float> d;
+  auto x = hn::Set(d, 0.5f);
+  auto a = x, b = x, c = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x;  // ten chains hide the latency of any core
+  for (int round = 0; round < kRounds; ++round) {
+    forget(x);
+    a = hn::MulAdd(x, x, a), b = hn::MulAdd(x, x, b), c = hn::MulAdd(x, x, c), e = hn::MulAdd(x, x, e);
+    f = hn::MulAdd(x, x, f), g = hn::MulAdd(x, x, g), h = hn::MulAdd(x, x, h), i = hn::MulAdd(x, x, i);
+    j = hn::MulAdd(x, x, j), k = hn::MulAdd(x, x, k);
+    forget(a), forget(b), forget(c), forget(e), forget(f), forget(g), forget(h), forget(i), forget(j), forget(k);
+  }
+  return 2.0 * 10 * kRounds * static_cast<double>(hn::Lanes(d));
+}
+
+double float_peak(double seconds) { return rate(float_burst, seconds); }
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+double pair_burst() {
+  const hn::ScalableTag<int16_t> d;
+  auto x = hn::Set(d, int16_t{0x0101});
+  auto a = x, b = x, c = x, e = x, f = x, g = x;
+  const auto add = [&](auto& sum) HWY_ATTR {
+#if HWY_TARGET == HWY_AVX2
+    sum.raw = _mm256_add_epi16(sum.raw, _mm256_maddubs_epi16(x.raw, x.raw));
+#else
+    sum.raw = _mm512_add_epi16(sum.raw, _mm512_maddubs_epi16(x.raw, x.raw));
+#endif
+  };
+  for (int round = 0; round < kRounds; ++round) {
+    forget(x), add(a), forget(x), add(b), forget(x), add(c), forget(x), add(e), forget(x), add(f), forget(x), add(g);
+    forget(a), forget(b), forget(c), forget(e), forget(f), forget(g);
+  }
+  return 4.0 * 6 * kRounds * static_cast<double>(hn::Lanes(d));  // two products and two sums a lane
+}
+
+double int_peak(double seconds) {
+#if HWY_TARGET == HWY_AVX3_DL
+  if (amx::available()) return rate(amx::burst, seconds);
+  if (vnni::available()) return rate(vnni::burst, seconds);
+#endif
+  return rate(pair_burst, seconds);
+}
+#else
+double int_peak(double) { return 0; }
+#endif
+
+}  // namespace detent::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace detent::kernels {
+HWY_EXPORT(float_peak);
+HWY_EXPORT(int_peak);
+double measure_float_peak(double seconds) { return HWY_DYNAMIC_DISPATCH(float_peak)(seconds); }
+double measure_int_peak(double seconds) { return HWY_DYNAMIC_DISPATCH(int_peak)(seconds); }
+
+double measure_bandwidth(std::vector<float>& array, double seconds) {
+  return rate(
+      [&] {
+        for (float& value : array) value *= -1.0f;
+        return 2.0 * sizeof(float) * static_cast<double>(array.size());
+      },
+      seconds);
+}
+}  // namespace detent::kernels
+#endif

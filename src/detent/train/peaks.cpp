@@ -1,0 +1,38 @@
+#include "detent/train/peaks.h"
+
+#include <ATen/Parallel.h>
+
+#include <atomic>
+#include <functional>
+#include <vector>
+
+#include "detent/kernels/harness/peak.h"
+
+namespace detent {
+
+namespace {
+constexpr double kSeconds = 0.05;
+constexpr int64_t kFloats = 1 << 26;  // 256 MB between all threads
+
+// Cores that share something show it only when all of them work.
+double of_all_threads(const std::function<double()>& measure) {
+  std::atomic<double> sum = 0;
+  at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) sum += measure();
+  });
+  return sum;
+}
+}  // namespace
+
+Peaks measure_peaks() {
+  Peaks peaks;
+  peaks.floats = of_all_threads([] { return kernels::measure_float_peak(kSeconds); });
+  peaks.integers = of_all_threads([] { return kernels::measure_int_peak(kSeconds); });
+  peaks.bytes = of_all_threads([] {
+    std::vector<float> part(static_cast<size_t>(kFloats / at::get_num_threads()), 1.0f);
+    return kernels::measure_bandwidth(part, 5 * kSeconds);
+  });
+  return peaks;
+}
+
+}  // namespace detent

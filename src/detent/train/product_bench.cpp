@@ -1,0 +1,53 @@
+// Products of 4-bit codes beside those of their values in float32, each as a share of what the core could do.
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "detent/ops/coded.h"
+#include "detent/train/composite_bench.h"
+#include "detent/train/peaks.h"
+
+namespace detent {
+
+namespace {
+
+struct Product {
+  int64_t tokens, depth, outputs;
+};
+
+kernels::BenchRow measure_product(const Product& p, const Peaks& peaks, int repeats) {
+  QuantSpec input{make_grid("midrise", 4), parse_granularity("token"), ScaleRule::kRms};
+  QuantSpec weight{make_grid("midrise", 4), parse_granularity("row"), ScaleRule::kRms};
+  const ops::CodePair pair = ops::code_pair(input, weight, p.depth).value();
+  const at::Tensor x = at::randn({p.tokens, p.depth}), w = at::randn({p.outputs, p.depth});
+  const ops::CodedRows coded_x = ops::code_rows(pair, x, {}, {});
+  const ops::CodedWeight coded_w = ops::code_weight(pair, w, {}, {});
+  const double bytes = static_cast<double>(x.numel() + w.numel() + 4 * p.tokens * p.outputs);
+  kernels::BenchRow row = measure_pair({"product of 4-bit codes", "ATen linear, float32", bytes,
+                                        [&] { ops::int_linear(pair, coded_x, coded_w); }, [&] { at::linear(x, w); }},
+                                       x, fmt::format("{}x{}x{}", p.tokens, p.depth, p.outputs), repeats);
+  const double operations = 2.0 * static_cast<double>(p.tokens * p.depth * p.outputs);
+  row.share = peaks.integers > 0 ? operations / row.seconds / peaks.integers : 0;
+  row.baseline_share = operations / (row.seconds * row.ratio) / peaks.floats;
+  return row;
+}
+
+}  // namespace
+
+std::vector<kernels::BenchRow> bench_products(const std::vector<kernels::BenchSize>& sizes, bool models, bool quick) {
+  const at::NoGradGuard guard;
+  std::vector<Product> products;
+  if (models) products = {{1024, 512, 512}, {1024, 512, 1536}, {1024, 1536, 512}, {4096, 128, 384}, {1, 512, 1536}};
+  for (const kernels::BenchSize& size : sizes)
+    products.push_back({std::min<int64_t>(size.rows, 1024), size.columns, size.columns});
+  std::vector<kernels::BenchRow> rows;
+  const Peaks peaks = measure_peaks();
+  for (Product& product : products) {
+    if (quick) product.tokens = std::min<int64_t>(product.tokens, 32);
+    rows.push_back(measure_product(product, peaks, quick ? 5 : 15));
+  }
+  return rows;
+}
+
+}  // namespace detent
