@@ -20,7 +20,8 @@ namespace detent {
 
 namespace {
 
-constexpr double kEnough = 1.5;  // seconds for one pair, once it has been taken three times
+constexpr int kMost = 75;
+constexpr double kEnough = 0.8;  // seconds for one pair, once it has been taken three times
 
 double seconds(const std::function<void()>& work) {
   const auto begin = std::chrono::steady_clock::now();
@@ -195,7 +196,7 @@ std::vector<kernels::BenchRow> bench_composites(const std::vector<kernels::Bench
     const Matrices matrices(size);
     for (const Kind& kind : kKinds) {
       if (size.columns % kind.block != 0) continue;
-      rows.push_back(measure_pair(kind.make(matrices), matrices.x, size.name(), quick ? 5 : 15));
+      rows.push_back(measure_pair(kind.make(matrices), matrices.x, size.name(), quick ? 5 : kMost));
       rows.back().share = rows.back().gb_per_s * 1e9 / bandwidth;
     }
   }

@@ -12,7 +12,7 @@
 namespace detent {
 
 // The seconds of ours and of what it replaces, and of copying `copied`, taken in turn: at least three times after a
-// warm round, up to `repeats` within a second or two.
+// warm round, up to `repeats` within a second.
 struct BenchPair {
   std::string name, baseline;
   double bytes;  // read and written, as the algorithm needs them

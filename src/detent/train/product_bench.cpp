@@ -45,7 +45,7 @@ std::vector<kernels::BenchRow> bench_products(const std::vector<kernels::BenchSi
   const Peaks peaks = measure_peaks();
   for (Product& product : products) {
     if (quick) product.tokens = std::min<int64_t>(product.tokens, 32);
-    rows.push_back(measure_product(product, peaks, quick ? 5 : 15));
+    rows.push_back(measure_product(product, peaks, quick ? 5 : 75));
   }
   return rows;
 }
