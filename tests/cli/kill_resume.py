@@ -43,7 +43,8 @@ def result_of(run):
     last = checkpoints(run)[-1]
     files = {name: (last / name).read_bytes()
              for name in ("model.safetensors", "quantization.safetensors", "state.safetensors")}
-    log = [{key: value for key, value in line.items() if key not in MEASURED} for line in log_lines(run)]
+    log = [{key: value for key, value in line.items() if key not in MEASURED} for line in log_lines(run)
+           if line["kind"] != "machine"]  # one a process
     return files, log
 
 

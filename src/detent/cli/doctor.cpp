@@ -12,6 +12,7 @@
 #include "detent/base/progress.h"
 #include "detent/cli/commands.h"
 #include "detent/kernels/harness/dispatch.h"
+#include "detent/train/device.h"
 
 namespace detent::cli {
 
@@ -31,6 +32,16 @@ Check disk_check() {
           "free some space: checkpoints hold three copies of the weights"};
 }
 
+// A machine without a GPU lacks nothing.
+Check device_check() {
+  const Cuda& cuda = find_cuda();
+  if (!cuda.usable) return {"device", true, "cpu; " + cuda.missing, ""};
+  return {"device", true,
+          fmt::format("{}, {}; this version has not been tested on a GPU", device_name(training_device("auto")),
+                      format_bytes(cuda.memory_bytes)),
+          ""};
+}
+
 std::vector<Check> checks() {
   const std::string target = kernels::dispatch_target();
   const bool simd = target != "EMU128" && target != "SCALAR" && target != "SSE2";
@@ -41,7 +52,7 @@ std::vector<Check> checks() {
        fmt::format("{} of {} cores", at::get_num_threads(), std::thread::hardware_concurrency()), "set train.threads"},
       {"torch", std::string(TORCH_VERSION) == "2.11.0", TORCH_VERSION,
        "./run build installs the version that is tested"},
-      {"device", true, at::hasCUDA() ? "a CUDA device is visible; this version trains on the CPU" : "cpu", ""},
+      device_check(),
       {"memory", memory_bytes() > 2e9, format_bytes(memory_bytes()),
        "training needs about 0.3 GB plus 16 bytes a parameter"},
       disk_check()};

@@ -4,6 +4,7 @@
 #include "detent/base/error.h"
 #include "detent/base/progress.h"
 #include "detent/cli/commands.h"
+#include "detent/train/device.h"
 #include "detent/train/memory.h"
 #include "detent/train/run_start.h"
 #include "detent/train/trainer.h"
@@ -19,12 +20,14 @@ struct Arguments {
 };
 
 int dry_run(const TrainConfig& config, bool resume, bool json) {
-  const MemoryEstimate memory = estimate_memory(config);
+  const at::Device device = training_device(config.train.device);
+  const MemoryEstimate memory = estimate_memory(config, device);
   const DataSummary data = check_start(config, resume, json);
   const bool packed = config.train.steps > 0 && is_packed(config.data);
   if (json) {
     nlohmann::json document = {{"parameters", memory.parameters},
                                {"steps", config.train.steps},
+                               {"device", device.str()},
                                {"memory_bytes", memory.total()},
                                {"tokens", memory.tokens_per_step * config.train.steps},
                                {"config", resolved_yaml(config)}};
@@ -34,9 +37,9 @@ int dry_run(const TrainConfig& config, bool resume, bool json) {
   }
   fmt::print("{}", resolved_yaml(config));
   if (packed) fmt::print(stderr, "\n{}\n", to_text(data, config.data));
-  fmt::print(stderr, "\n{} parameters; {} steps of {} tokens; about {} of memory ({})\nnothing was written\n",
+  fmt::print(stderr, "\n{} parameters; {} steps of {} tokens; about {} of memory ({}) on {}\nnothing was written\n",
              format_count(static_cast<double>(memory.parameters)), config.train.steps, memory.tokens_per_step,
-             format_bytes(memory.total()), memory.breakdown());
+             format_bytes(memory.total()), memory.breakdown(), device_name(device));
   return 0;
 }
 

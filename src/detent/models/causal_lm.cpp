@@ -61,6 +61,10 @@ std::vector<nn::Slot> CausalLm::slots() {
   return all;
 }
 
+void CausalLm::move_to(at::Device device) {
+  for (const nn::Slot& slot : slots()) *slot.parameter = slot.parameter->to(device);
+}
+
 at::Tensor CausalLm::attention(size_t layer, const at::Tensor& x, const Pass& pass) {
   Block& block = blocks_[layer];
   const int64_t batch = x.size(0), count = x.size(1), window = config_.window(static_cast<int64_t>(layer));
@@ -98,10 +102,12 @@ at::Tensor document_lengths(const at::Tensor& segments) {
 Hidden CausalLm::hidden_states(const at::Tensor& ids, const at::Tensor& segments) {
   const int64_t count = ids.size(1);
   Pass pass;
-  pass.rotation = segments.defined() && rope_.depends_on(count) ? rope_.of_documents(document_lengths(segments))
-                                                                : rope_.of_context(0, count);
-  pass.full = nn::attention_mask(0, count, 0, segments);
-  pass.sliding = nn::attention_mask(0, count, config_.sliding_window, segments);
+  const nn::Rotation rotation = segments.defined() && rope_.depends_on(count)
+                                    ? rope_.of_documents(document_lengths(segments).cpu())
+                                    : rope_.of_context(0, count);
+  pass.rotation = rotation.on(device());
+  pass.full = nn::attention_mask(0, count, 0, segments, device());
+  pass.sliding = nn::attention_mask(0, count, config_.sliding_window, segments, device());
   const at::Tensor table = embedding_.value();  // once: its rule may quantize it
   const at::Tensor states = final_norm_.forward(through_blocks(at::embedding(table, ids), pass));
   return {states, config_.tie_word_embeddings ? table : at::Tensor()};
@@ -119,8 +125,8 @@ at::Tensor CausalLm::logits(const at::Tensor& ids, const at::Tensor& segments) {
 at::Tensor CausalLm::next_logits(const at::Tensor& ids, nn::KvCache& cache) {
   const at::NoGradGuard guard;
   const int64_t count = ids.size(1), first = cache.length();
-  const Pass pass{rope_.of_context(first, count), nn::attention_mask(first, count, 0, {}),
-                  nn::attention_mask(first, count, config_.sliding_window, {}), &cache};
+  const Pass pass{rope_.of_context(first, count).on(device()), nn::attention_mask(first, count, 0, {}, device()),
+                  nn::attention_mask(first, count, config_.sliding_window, {}, device()), &cache};
   const at::Tensor table = embedding_.value();
   const at::Tensor x = through_blocks(at::embedding(table, ids), pass);
   cache.advance(count);

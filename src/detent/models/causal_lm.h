@@ -39,6 +39,9 @@ class CausalLm {
   bool can_extend(int64_t length) const { return !rope_.depends_on(length); }
   std::vector<nn::Slot> slots();  // every parameter once, in the order of parameters(config); a tied head has none
   const DecoderConfig& config() const { return config_; }
+  // Where its parameters are, and ids, segments and caches must be. Before anything holds on to a parameter.
+  at::Device device() const { return embedding_.weight.device(); }
+  void move_to(at::Device device);
 
  private:
   struct Block {

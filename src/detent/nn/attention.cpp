@@ -4,15 +4,16 @@
 
 namespace detent::nn {
 
-at::Tensor attention_mask(int64_t first, int64_t count, int64_t window, const at::Tensor& segments) {
+at::Tensor attention_mask(int64_t first, int64_t count, int64_t window, const at::Tensor& segments, at::Device device) {
   const int64_t keys = first + count;
   const bool windowed = window > 0 && window < keys;
   if (!windowed && !segments.defined() && (first == 0 || count == 1)) return {};
-  const at::Tensor position = at::arange(first, keys, at::kLong).unsqueeze(1), key = at::arange(keys, at::kLong);
+  const auto options = at::TensorOptions(at::kLong).device(device);
+  const at::Tensor position = at::arange(first, keys, options).unsqueeze(1), key = at::arange(keys, options);
   at::Tensor mask = key.le(position);
-  if (windowed) mask = mask.logical_and(key.gt(position - window));
+  if (windowed) mask = mask.bitwise_and(key.gt(position - window));
   mask = mask.unsqueeze(0);
-  if (segments.defined()) mask = mask.logical_and(segments.unsqueeze(2).eq(segments.unsqueeze(1)));
+  if (segments.defined()) mask = mask.bitwise_and(segments.unsqueeze(2).eq(segments.unsqueeze(1)));
   return mask.unsqueeze(1);
 }
 

@@ -9,8 +9,9 @@ namespace detent::nn {
 
 // Which of first + count keys the positions first .. first + count - 1 see: those up to their own, of their own
 // document, and no further back than window - 1 (0: without limit). `segments` is int64 [B, count] or undefined, and
-// then first must be 0. bool [B or 1, 1, count, first + count]; undefined where plain causal attention says the same.
-at::Tensor attention_mask(int64_t first, int64_t count, int64_t window, const at::Tensor& segments);
+// then first must be 0. bool [B or 1, 1, count, first + count] on the device; undefined where plain causal attention
+// says the same.
+at::Tensor attention_mask(int64_t first, int64_t count, int64_t window, const at::Tensor& segments, at::Device device);
 
 // q [B, heads, T, d]; k, v [B, kv_heads, S, d], each shared by heads / kv_heads queries. Without a mask either S = T,
 // and a position sees those up to its own, or T = 1, and it sees all.

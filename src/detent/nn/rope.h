@@ -9,9 +9,11 @@
 namespace detent::nn {
 
 // By which angles the positions of one forward are rotated (ops::rope): float32 [T, head_size / 2], or
-// [B, T, head_size / 2] where rows differ.
+// [B, T, head_size / 2] where rows differ. Made on the CPU, whatever the model is on, so that all devices rotate by the
+// same angles.
 struct Rotation {
   at::Tensor cos, sin;
+  Rotation on(at::Device device) const { return {cos.to(device), sin.to(device)}; }
 };
 
 class Rope {
@@ -20,8 +22,8 @@ class Rope {
 
   // Of the last `count` positions of a context of first + count.
   Rotation of_context(int64_t first, int64_t count);
-  // Of rows of several documents, each rotated as it would be alone; lengths int64 [B, T]: of the document that a
-  // position belongs to. Positions count through a row, because only their differences show.
+  // Of rows of several documents, each rotated as it would be alone; lengths int64 [B, T] on the CPU: of the document
+  // that a position belongs to. Positions count through a row, because only their differences show.
   Rotation of_documents(const at::Tensor& lengths);
   // Whether a context of this length is rotated by other angles than its beginning alone would be, as it is under
   // dynamic scaling beyond max_position_embeddings: keys that were rotated before cannot be used again then.

@@ -9,6 +9,8 @@
 #include "detent/format/two_level.h"
 #include "detent/kernels/hadamard/hadamard.h"
 #include "detent/kernels/noise/noise.h"
+#include "detent/ops/composite.h"
+#include "detent/ops/device.h"
 
 namespace detent::ops {
 
@@ -57,12 +59,13 @@ Rows rows_of(const at::Tensor& x) {
 }
 
 void check_float_rows(const at::Tensor& x, const char* op) {
-  if (x.scalar_type() != at::kFloat || !x.is_contiguous() || !x.device().is_cpu())
-    fail("[{}] expects a contiguous float32 CPU tensor, got {} {}", op, c10::toString(x.scalar_type()),
-         x.is_contiguous() ? "contiguous" : "strided");
+  if (x.scalar_type() != at::kFloat || !x.is_contiguous() || !has_kernels(x))
+    fail("[{}] expects a contiguous float32 CPU tensor, got {} {} on {}", op, c10::toString(x.scalar_type()),
+         x.is_contiguous() ? "contiguous" : "strided", x.device().str());
 }
 
 at::Tensor learned_scales(const at::Tensor& parameters, const QuantSpec& spec) {
+  if (!has_kernels(parameters)) return composite::learned_scales(parameters, spec);
   const at::Tensor raw = parameters.contiguous();
   at::Tensor scales = at::empty_like(raw);
   const float* in = raw.const_data_ptr<float>();
@@ -77,6 +80,7 @@ at::Tensor learned_scales(const at::Tensor& parameters, const QuantSpec& spec) {
 
 FakeQuantResult fake_quant(const at::Tensor& x, const at::Tensor& scales, const QuantSpec& spec,
                            const kernels::Surrogate& surrogate, FakeQuantWants wants) {
+  if (!has_kernels(x)) return composite::fake_quant(x, scales, spec, surrogate, wants);
   check_float_rows(x, "fake_quant");
   const Rows shape = rows_of(x);
   check_shape(spec, shape.rows, shape.columns, "the input of fake_quant");
@@ -120,6 +124,7 @@ at::Tensor dynamic_scales(const at::Tensor& x, const QuantSpec& spec) {
 }
 
 at::Tensor dequantize_codes(const at::Tensor& codes, const at::Tensor& scales, const QuantSpec& spec) {
+  if (!has_kernels(codes)) return composite::dequantize_codes(codes, scales, spec);
   const Rows shape = rows_of(codes);
   const RowQuantizer row_quantizer(spec, shape.columns);
   at::Tensor value = at::empty(codes.sizes(), at::kFloat);
@@ -135,6 +140,7 @@ at::Tensor dequantize_codes(const at::Tensor& codes, const at::Tensor& scales, c
 }
 
 at::Tensor masked_backward(const at::Tensor& g, const at::Tensor& mask, const QuantSpec& spec) {
+  if (!has_kernels(g)) return composite::masked_backward(g, mask, spec);
   const at::Tensor gradient = g.contiguous();
   check_float_rows(gradient, "fake_quant backward");
   const Rows shape = rows_of(gradient);
@@ -157,6 +163,7 @@ at::Tensor masked_backward(const at::Tensor& g, const at::Tensor& mask, const Qu
 
 LearnedGradient learned_backward(const at::Tensor& x, const at::Tensor& g, const at::Tensor& scales,
                                  const QuantSpec& spec, const kernels::Surrogate& surrogate) {
+  if (!has_kernels(x)) return composite::learned_backward(x, g, scales, spec, surrogate);
   const at::Tensor gradient = g.contiguous();
   check_float_rows(gradient, "learned scale backward");
   const Rows shape = rows_of(x);
@@ -190,6 +197,7 @@ LearnedGradient learned_backward(const at::Tensor& x, const at::Tensor& g, const
 }
 
 at::Tensor hadamard(const at::Tensor& x) {
+  if (!has_kernels(x)) return composite::hadamard(x);
   check_float_rows(x, "hadamard");
   const Rows shape = rows_of(x);
   at::Tensor out = at::empty_like(x);
@@ -203,6 +211,7 @@ at::Tensor hadamard(const at::Tensor& x) {
 }
 
 at::Tensor add_gaussian(const at::Tensor& x, float sigma, const RandomStream& stream) {
+  if (!has_kernels(x)) return composite::add_gaussian(x, sigma, stream);
   check_float_rows(x, "add_gaussian");
   at::Tensor out = at::empty_like(x);
   const float* from = x.const_data_ptr<float>();

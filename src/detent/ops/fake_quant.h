@@ -1,4 +1,5 @@
-// Fake quantization of whole tensors: the kernels, row by row, over the thread pool. No autograd here (see qat/).
+// Fake quantization of whole tensors: the kernels, row by row, over the thread pool; composites on tensors that they
+// cannot read (ops/device.h). No autograd here (see qat/).
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -21,9 +22,11 @@ struct FakeQuantWants {
   bool value = true, codes = false, mask = false;
 };
 struct FakeQuantResult {
-  at::Tensor value;   // float32, shape of x
-  at::Tensor codes;   // int8, shape of x
-  at::Tensor mask;    // uint8 [rows, mask_bytes(columns)]: one bit an element, in the quantized (rotated) basis
+  at::Tensor value;  // float32, shape of x
+  at::Tensor codes;  // int8, shape of x
+  // uint8 [rows, mask_bytes(columns)]: one bit an element, in the quantized (rotated) basis; composites: bool, x's
+  // shape
+  at::Tensor mask;
   at::Tensor scales;  // float32 [rows, groups] as stored; [1, 1] for tensor granularity
 };
 // `scales` undefined: found by the spec's rule. Otherwise used as given (as stored: already in the scale format).

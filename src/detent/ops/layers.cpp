@@ -7,6 +7,7 @@
 #include "detent/kernels/rms_norm/rms_norm.h"
 #include "detent/kernels/rope/rope.h"
 #include "detent/kernels/swiglu/swiglu.h"
+#include "detent/ops/device.h"
 #include "detent/ops/fake_quant.h"
 #include "detent/ops/with_backward.h"
 
@@ -14,7 +15,7 @@ namespace detent::ops {
 
 namespace {
 
-bool has_kernel(const at::Tensor& x) { return x.device().is_cpu() && x.scalar_type() == at::kFloat; }
+bool has_kernel(const at::Tensor& x) { return has_kernels(x) && x.scalar_type() == at::kFloat; }
 
 at::Tensor plain(const at::Tensor& x) { return x.detach().contiguous(); }
 

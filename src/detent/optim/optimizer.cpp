@@ -7,7 +7,9 @@
 
 #include "detent/base/key_error.h"
 #include "detent/kernels/optimizer/optimizer.h"
+#include "detent/ops/device.h"
 #include "detent/ops/fake_quant.h"
+#include "detent/optim/composite.h"
 
 namespace detent {
 
@@ -35,9 +37,13 @@ class Adamw : public Optimizer {
  protected:
   struct Step : RowStep {
     kernels::AdamwCoefficients c;
-    float *m, *v;
+    at::Tensor m, v;
+    float *m_rows, *v_rows;
     void run(int64_t row, float* w, const float* g, const float* target, int64_t columns) const override {
-      kernels::adamw_row(c, w, g, m + row * columns, v + row * columns, target, columns);
+      kernels::adamw_row(c, w, g, m_rows + row * columns, v_rows + row * columns, target, columns);
+    }
+    void run_whole(const at::Tensor& w, const at::Tensor& g, const at::Tensor& target) const override {
+      composite::adamw(c, w, g, m, v, target);
     }
   };
 
@@ -53,8 +59,8 @@ class Adamw : public Optimizer {
                .epsilon = static_cast<float>(options_.epsilon),
                .gradient_scale = static_cast<float>(gradient_scale),
                .coupled = static_cast<float>(coupled)};
-    step->m = m_[i].data_ptr<float>();
-    step->v = v_[i].data_ptr<float>();
+    step->m = m_[i], step->v = v_[i];
+    step->m_rows = m_[i].data_ptr<float>(), step->v_rows = v_[i].data_ptr<float>();
     return step;
   }
 
@@ -80,9 +86,13 @@ class Sgd : public Optimizer {
  protected:
   struct Step : RowStep {
     kernels::SgdCoefficients c;
-    float* buffer = nullptr;
+    at::Tensor buffer;
+    float* rows = nullptr;
     void run(int64_t row, float* w, const float* g, const float* target, int64_t columns) const override {
-      kernels::sgd_row(c, w, g, buffer ? buffer + row * columns : nullptr, target, columns);
+      kernels::sgd_row(c, w, g, rows ? rows + row * columns : nullptr, target, columns);
+    }
+    void run_whole(const at::Tensor& w, const at::Tensor& g, const at::Tensor& target) const override {
+      composite::sgd(c, w, g, buffer, target);
     }
   };
 
@@ -95,7 +105,7 @@ class Sgd : public Optimizer {
                .gradient_scale = static_cast<float>(gradient_scale),
                .nesterov = options_.nesterov,
                .coupled = static_cast<float>(coupled)};
-    if (options_.momentum > 0) step->buffer = buffer_[i].data_ptr<float>();
+    if (options_.momentum > 0) step->buffer = buffer_[i], step->rows = buffer_[i].data_ptr<float>();
     return step;
   }
 
@@ -133,6 +143,11 @@ void Optimizer::step_parameter(OptimizedParameter& parameter, const RowStep& row
   const bool in_cache = decoupled && !target->needs_whole_tensor();
   const float strength = static_cast<float>(std::min(1.0, lr * pull.decoupled));
   if (coupled || in_cache) target->prepare(parameter.value);
+  if (!ops::has_kernels(parameter.value)) {
+    row_step.run_whole(parameter.value, gradient, coupled ? target->whole(parameter.value) : at::Tensor());
+    if (decoupled) pull_towards(parameter.value, *target, strength);
+    return;
+  }
   float* w = parameter.value.data_ptr<float>();
   parameter.value.unsafeGetTensorImpl()->bump_version();  // whoever kept something made from it sees that it changed
   const float* g = gradient.const_data_ptr<float>();
@@ -159,11 +174,16 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, std::
 
 double gradient_norm(const std::vector<OptimizedParameter>& parameters) {
   double total = 0;
+  std::vector<at::Tensor> elsewhere;  // sums that another device makes: fetched once, when all are on their way
   for (const OptimizedParameter& p : parameters) {
     if (!p.value.grad().defined()) continue;
     const at::Tensor g = p.value.grad().contiguous();
-    total += kernels::sum_squares(g.const_data_ptr<float>(), g.numel());
+    if (ops::has_kernels(g))
+      total += kernels::sum_squares(g.const_data_ptr<float>(), g.numel());
+    else
+      elsewhere.push_back(composite::sum_squares(g));
   }
+  if (!elsewhere.empty()) total += at::stack(elsewhere).sum().item<double>();
   return std::sqrt(total);
 }
 

@@ -5,15 +5,18 @@
 #include <vector>
 
 #include "detent/kernels/optimizer/optimizer.h"
+#include "detent/ops/device.h"
 #include "detent/ops/fake_quant.h"
+#include "detent/optim/composite.h"
 
 namespace detent {
 
 void pull_towards(const at::Tensor& w, RowTarget& target, double strength) {
+  target.prepare(w);
+  if (!ops::has_kernels(w)) return composite::pull(w, target.whole(w), static_cast<float>(strength));
   const ops::Rows shape = ops::rows_of(w);
   float* data = w.data_ptr<float>();
   w.unsafeGetTensorImpl()->bump_version();
-  target.prepare(w);
   ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
     std::vector<float> buffer(2 * shape.columns);
     for (int64_t r = first; r < last; ++r) {
@@ -25,10 +28,12 @@ void pull_towards(const at::Tensor& w, RowTarget& target, double strength) {
 }
 
 GridDistance distance_to_target(const at::Tensor& w, RowTarget& target) {
+  target.prepare(w);
+  if (!ops::has_kernels(w))
+    return {composite::sum_squares(w - target.whole(w)).item<double>(), composite::sum_squares(w).item<double>()};
   const ops::Rows shape = ops::rows_of(w);
   const float* data = w.const_data_ptr<float>();
   std::vector<GridDistance> rows(shape.rows);
-  target.prepare(w);
   ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
     std::vector<float> buffer(2 * shape.columns);
     for (int64_t r = first; r < last; ++r) {
@@ -55,6 +60,7 @@ double pareto_distance_squared(const at::Tensor& w, RowTarget* target, double la
     pull_towards(pulled, *target, 1.0);
     sum = sum + (w.detach() - pulled) * lambda;
   }
+  if (!ops::has_kernels(sum)) return composite::sum_squares(sum).item<double>();
   return kernels::sum_squares(sum.const_data_ptr<float>(), sum.numel());
 }
 

@@ -112,7 +112,7 @@ QuantizedLayer attach_layer(const nn::Slot& slot, const LayerQuant& quant, Quant
     std::shared_ptr<SurrogateMethod> method = make_surrogate(quant.input->surrogate, quant.input->surrogate_options);
     layer.input = std::make_shared<TensorQuantizer>(slot.name + " (input)", *input, method, model.phase, id++);
     if (layer.input->has_learned()) {
-      layer.input->start_empty_learned();
+      layer.input->start_empty_learned(slot.parameter->device());
       layer.input->initial_rule = start_rule(*quant.input, *method, *input, kActivations);
     }
   }

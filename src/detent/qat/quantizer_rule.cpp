@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "detent/base/error.h"
+#include "detent/ops/device.h"
 #include "detent/ops/fake_quant.h"
 #include "detent/ops/with_backward.h"
 #include "detent/qat/fake_quant_function.h"
@@ -39,7 +40,9 @@ void TensorQuantizer::start_learned(const at::Tensor& x, ScaleRule rule) {
   remember_signs();
 }
 
-void TensorQuantizer::start_empty_learned() { learned_ = at::zeros({1, 1}, at::kFloat).set_requires_grad(true); }
+void TensorQuantizer::start_empty_learned(at::Device device) {
+  learned_ = at::zeros({1, 1}, at::TensorOptions(at::kFloat).device(device)).set_requires_grad(true);
+}
 
 void TensorQuantizer::remember_signs() { signs_ = at::where(learned_.detach() < 0, -1.0f, 1.0f); }
 
@@ -159,6 +162,11 @@ class QuantizedTarget : public RowTarget {
     rows_->to_latent_basis(out);
   }
 
+  at::Tensor whole(const at::Tensor& w) const override {
+    const at::Tensor value = ops::fake_quant(w.detach().contiguous(), scales_, spec(), ops::pass_through(), {}).value;
+    return spec().rotation == Rotation::kHadamardHalf ? ops::hadamard(value) : value;
+  }
+
  private:
   const QuantSpec& spec() const { return quantizer_->spec(); }
   bool per_tensor() const { return spec().granularity.kind == GranularityKind::kTensor; }
@@ -173,14 +181,14 @@ std::unique_ptr<RowTarget> make_quantized_target(std::shared_ptr<TensorQuantizer
   return std::make_unique<QuantizedTarget>(std::move(quantizer));
 }
 
-// Under alpha-blending a weight is a mixture, which has no codes.
-std::optional<ops::CodePair> QuantizedLinear::code_pair(int64_t depth) const {
-  if (!weight || !input || !inputs || !weight->multiplies_codes()) return std::nullopt;
-  return ops::code_pair(input->spec(), weight->spec(), depth);
+// Under alpha-blending a weight is a mixture, which has no codes; products of codes are kernels.
+std::optional<ops::CodePair> QuantizedLinear::code_pair(const at::Tensor& w) const {
+  if (!weight || !input || !inputs || !weight->multiplies_codes() || !ops::has_kernels(w)) return std::nullopt;
+  return ops::code_pair(input->spec(), weight->spec(), w.size(1));
 }
 
 at::Tensor QuantizedLinear::apply(const at::Tensor& x, const at::Tensor& w) {
-  if (const auto pair = code_pair(w.size(1))) {
+  if (const auto pair = code_pair(w)) {
     input->start_from(x);
     return coded_linear(*pair, *input, *weight, *inputs, x, w);
   }

@@ -47,7 +47,7 @@ class TensorQuantizer {
   at::Tensor& learned() { return learned_; }
   bool has_learned() const { return spec_.scale_rule == ScaleRule::kLearned; }
   void start_learned(const at::Tensor& x, ScaleRule rule);
-  void start_empty_learned();
+  void start_empty_learned(at::Device device);
   ScaleRule initial_rule = ScaleRule::kAbsmax;  // for activations, which start at their first batch
   // After an optimizer step: a learned step keeps its sign and stays away from zero.
   void keep_learned_positive();
@@ -107,7 +107,7 @@ class QuantizedLinear : public nn::LinearRule {
   at::Tensor apply(const at::Tensor& x, const at::Tensor& w) override;
 
  private:
-  std::optional<ops::CodePair> code_pair(int64_t depth) const;
+  std::optional<ops::CodePair> code_pair(const at::Tensor& w) const;
 };
 
 class QuantizedValue : public nn::ValueRule {

@@ -75,7 +75,7 @@ void write_float_tensors(const std::filesystem::path& path, const TensorMap& ten
   std::vector<io::TensorView> views;
   std::vector<at::Tensor> keep;
   for (const auto& [name, tensor] : tensors) {
-    keep.push_back(tensor.detach().to(at::kFloat).contiguous());
+    keep.push_back(tensor.detach().to(at::kCPU, at::kFloat).contiguous());
     const auto* bytes = reinterpret_cast<const std::byte*>(keep.back().const_data_ptr());
     views.push_back({name, io::Dtype::kF32, tensor.sizes().vec(), {bytes, keep.back().nbytes()}});
   }

@@ -32,6 +32,7 @@ json to_json(const TrainState& state) {
           {"methods", state.methods},
           {"config", state.config},
           {"last_loss", state.last_loss},
+          {"device", state.device},
           {"data", state.data},
           {"tokens", state.tokens},
           {"seconds", state.seconds}};
@@ -45,6 +46,7 @@ TrainState state_from_json(const json& value, const fs::path& path) {
     state.methods = value.at("methods");
     state.config = value.at("config").get<std::string>();
     state.last_loss = value.at("last_loss").is_number() ? value.at("last_loss").get<double>() : 0.0;
+    state.device = value.value("device", state.device);
     state.data = value.at("data").get<std::string>();
     state.tokens = value.at("tokens").get<int64_t>();
     state.seconds = value.at("seconds").get<double>();

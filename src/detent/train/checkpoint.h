@@ -20,8 +20,9 @@ struct TrainState {
   nlohmann::json methods;  // MethodSchedule's
   std::string config;      // resolved YAML
   double last_loss = 0;
-  std::string data;    // SHA-256 over the ids of the training and validation text
-  int64_t tokens = 0;  // trained on so far, and the seconds that took, over all processes of the run
+  std::string device = "cpu";  // of the last steps
+  std::string data;            // SHA-256 over the ids of the training and validation text
+  int64_t tokens = 0;          // trained on so far, and the seconds that took, over all processes of the run
   double seconds = 0;
 };
 

@@ -25,7 +25,8 @@ class Reader {
   std::vector<float> next_logits(const std::vector<int32_t>& ids) {
     if (!model_.can_extend(static_cast<int64_t>(ids.size()))) cache_.clear();  // all is rotated anew
     const std::vector<int64_t> fresh(ids.begin() + cache_.length(), ids.end());
-    const at::Tensor last = model_.next_logits(at::tensor(fresh, at::kLong).unsqueeze(0), cache_).contiguous();
+    const at::Tensor ids_here = at::tensor(fresh, at::kLong).unsqueeze(0).to(model_.device());
+    const at::Tensor last = model_.next_logits(ids_here, cache_).cpu().contiguous();
     return {last.const_data_ptr<float>(), last.const_data_ptr<float>() + last.numel()};
   }
 

@@ -14,19 +14,25 @@ constexpr int64_t kLogits = 16 << 20;         // computed at a time: 64 MB
 constexpr int64_t kTrainingLogits = 2 << 20;  // likewise, three times over: logits, their softmax, their gradient
 constexpr int64_t kLeastPositions = 128;      // each time the output layer's weights are read and their gradient added
 
-at::Tensor ids_tensor(const std::vector<int64_t>& ids, const Batch& batch) {
-  return at::from_blob(const_cast<int64_t*>(ids.data()), {batch.rows, batch.columns}, at::kLong).clone();
+// Whole numbers of a batch, copied to where the model is.
+at::Tensor numbers(const CausalLm& model, const std::vector<int64_t>& values, at::IntArrayRef shape) {
+  const at::Tensor here = at::from_blob(const_cast<int64_t*>(values.data()), shape, at::kLong);
+  return here.to(model.device(), /*non_blocking=*/false, /*copy=*/true);
 }
 
-at::Tensor segments_tensor(const Batch& batch) {
-  return batch.segments.empty() ? at::Tensor() : ids_tensor(batch.segments, batch);
+at::Tensor ids_tensor(const CausalLm& model, const std::vector<int64_t>& ids, const Batch& batch) {
+  return numbers(model, ids, {batch.rows, batch.columns});
+}
+
+at::Tensor segments_tensor(const CausalLm& model, const Batch& batch) {
+  return batch.segments.empty() ? at::Tensor() : ids_tensor(model, batch.segments, batch);
 }
 
 }  // namespace
 
 at::Tensor summed_loss(CausalLm& model, const Batch& batch) {
-  const at::Tensor logits = model.logits(ids_tensor(batch.inputs, batch), segments_tensor(batch));
-  const at::Tensor targets = ids_tensor(batch.targets, batch).view(-1);
+  const at::Tensor logits = model.logits(ids_tensor(model, batch.inputs, batch), segments_tensor(model, batch));
+  const at::Tensor targets = ids_tensor(model, batch.targets, batch).view(-1);
   return at::cross_entropy_loss(logits.view({-1, logits.size(-1)}), targets, {}, at::Reduction::Sum, kNotScored);
 }
 
@@ -44,13 +50,14 @@ int64_t positions_at_a_time(const CausalLm& model, const QuantizedModel& quantiz
 }
 
 Hidden training_states(CausalLm& model, const Batch& batch) {
-  return model.hidden_states(ids_tensor(batch.inputs, batch), segments_tensor(batch));
+  return model.hidden_states(ids_tensor(model, batch.inputs, batch), segments_tensor(model, batch));
 }
 
 double backpropagate(CausalLm& model, const Hidden& hidden, const Batch& batch, double divisor, int64_t at_a_time) {
   const auto leaf = [](const at::Tensor& x) { return x.detach().set_requires_grad(true); };
   const at::Tensor states = leaf(hidden.states), table = hidden.table.defined() ? leaf(hidden.table) : at::Tensor();
-  const at::Tensor rows = states.view({-1, states.size(-1)}), targets = ids_tensor(batch.targets, batch).view(-1);
+  const at::Tensor rows = states.view({-1, states.size(-1)}),
+                   targets = ids_tensor(model, batch.targets, batch).view(-1);
   const int64_t count = rows.size(0), chunk = std::min(count, at_a_time);
   double nats = 0;
   for (int64_t first = 0; first < count; first += chunk) {
@@ -82,10 +89,11 @@ std::vector<Prediction> predictions_of(const Batch& batch) {
 
 Hidden states_of(CausalLm& model, const Batch& batch, const std::vector<Prediction>& predictions) {
   const at::NoGradGuard guard;
-  at::Tensor positions = at::empty({static_cast<int64_t>(predictions.size())}, at::kLong);
-  for (size_t i = 0; i < predictions.size(); ++i) positions.mutable_data_ptr<int64_t>()[i] = predictions[i].position;
+  std::vector<int64_t> positions;
+  for (const Prediction& prediction : predictions) positions.push_back(prediction.position);
   Hidden hidden = training_states(model, batch);
-  hidden.states = hidden.states.view({-1, hidden.states.size(-1)}).index_select(0, positions);
+  hidden.states = hidden.states.view({-1, hidden.states.size(-1)})
+                      .index_select(0, numbers(model, positions, {static_cast<int64_t>(positions.size())}));
   return hidden;
 }
 
@@ -94,8 +102,9 @@ int64_t states_at_a_time(const CausalLm& model) { return std::max<int64_t>(64, k
 at::Tensor prediction_losses(CausalLm& model, const Batch& batch, const std::vector<Prediction>& predictions) {
   const at::NoGradGuard guard;
   const auto count = static_cast<int64_t>(predictions.size());
-  at::Tensor targets = at::empty({count}, at::kLong);
-  for (int64_t i = 0; i < count; ++i) targets.mutable_data_ptr<int64_t>()[i] = predictions[i].target;
+  std::vector<int64_t> ids;
+  for (const Prediction& prediction : predictions) ids.push_back(prediction.target);
+  const at::Tensor targets = numbers(model, ids, {count});
   const Hidden hidden = states_of(model, batch, predictions);
   at::Tensor losses = at::empty({count}, at::kFloat);
   const int64_t chunk = states_at_a_time(model);

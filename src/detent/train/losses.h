@@ -37,9 +37,9 @@ std::vector<Prediction> predictions_of(const Batch& batch);
 Hidden states_of(CausalLm& model, const Batch& batch, const std::vector<Prediction>& predictions);
 int64_t states_at_a_time(const CausalLm& model);
 
-// The cross-entropy of each prediction in nats, float32 [predictions], without a graph. The output layer is computed
-// for the positions named alone, some at a time: with a large vocabulary logits take more memory and time than the
-// rest.
+// The cross-entropy of each prediction in nats, float32 [predictions] on the CPU, without a graph. The output layer is
+// computed for the positions named alone, some at a time: with a large vocabulary logits take more memory and time than
+// the rest.
 at::Tensor prediction_losses(CausalLm& model, const Batch& batch, const std::vector<Prediction>& predictions);
 
 }  // namespace detent

@@ -8,6 +8,7 @@
 #include "detent/import/model_path.h"
 #include "detent/ops/coded.h"
 #include "detent/qat/options.h"
+#include "detent/train/device.h"
 #include "detent/train/losses.h"
 
 namespace detent {
@@ -17,6 +18,9 @@ namespace {
 // What a first step of any size adds to the program: code that is loaded when it runs, thread pool, buffers of the
 // matrix products. Measured as the peak of a tiny run over what the program has when it starts.
 constexpr double kFirstStep = 20e6;
+
+// What CUDA and LibTorch's CUDA half take of a GPU's memory before the first tensor. Not measured: no GPU was at hand.
+constexpr double kCudaContext = 500e6;
 
 DecoderConfig model_config(const TrainConfig& config) {
   if (config.model.from.empty())
@@ -28,29 +32,32 @@ DecoderConfig model_config(const TrainConfig& config) {
 // Floats that the linear layers of one block keep for backward by one token: their inputs, d for q, k, v together, d
 // for gate and up, q and h. Quantized, each layer keeps its own copy and a mask of bits; learned scales need what was
 // quantized, too. Where both operands are codes (ops/coded.h) those that share an input share its bytes.
-double kept_inputs(const QuantOptions* quant, double d, double q, double h) {
-  constexpr double kMask = 1.0 / 32, kCode = 1.0 / 4;
-  const double own = 2 * d + q + h;
+// Composites (ops/composite.h) have no codes, and masks of bytes.
+double kept_inputs(const QuantOptions* quant, double d, double q, double h, bool kernels) {
+  constexpr double kCode = 1.0 / 4;
+  const double kMask = kernels ? 1.0 / 32 : 1.0 / 4, own = 2 * d + q + h;
   if (!quant || !quant->activations) return own;
   const QuantSpec input = to_spec(*quant->activations, "quant.activations");
   const bool learned = input.scale_rule == ScaleRule::kLearned;
-  const bool codes =
-      quant->weights && ops::code_pair(input, to_spec(*quant->weights, "quant.weights"), static_cast<int64_t>(d));
+  const bool codes = kernels && quant->weights &&
+                     ops::code_pair(input, to_spec(*quant->weights, "quant.weights"), static_cast<int64_t>(d));
   const double copies = codes ? (kCode + kMask) * own : (1 + kMask) * (5 * d + q + h);
   return copies + (learned ? own : 0);
 }
 
 // Floats kept for backward by one token: what each layer's operations save, counted in models/causal_lm.cpp, plus the
-// gradients that the widest operation's backward makes at once.
-double floats_per_token(const DecoderConfig& m, const QuantOptions* quant) {
+// gradients that the widest operation's backward makes at once. Composites of ATen's operations keep what they multiply
+// by: a norm's normalised input, silu(gate).
+double floats_per_token(const DecoderConfig& m, const QuantOptions* quant, bool kernels) {
   const auto d = static_cast<double>(m.hidden_size), h = static_cast<double>(m.intermediate_size);
   const auto q = static_cast<double>(m.num_attention_heads * m.head_size());
   const auto kv = static_cast<double>(m.kv_heads() * m.head_size());
-  const double norms = 2 * d;               // inputs, which are the residual sums
-  const double attention = 2 * q + 2 * kv;  // q and k rotated, v, mixed
-  const double feed_forward = 2 * h;        // gate, up
-  const double temporary = 3 * h;           // gradients of gate, up and their product
-  return static_cast<double>(m.num_hidden_layers) * (norms + attention + feed_forward + kept_inputs(quant, d, q, h)) +
+  const double norms = (kernels ? 2 : 4) * d;         // inputs, which are the residual sums
+  const double attention = 2 * q + 2 * kv;            // q and k rotated, v, mixed
+  const double feed_forward = (kernels ? 2 : 3) * h;  // gate, up
+  const double temporary = 3 * h;                     // gradients of gate, up and their product
+  return static_cast<double>(m.num_hidden_layers) *
+             (norms + attention + feed_forward + kept_inputs(quant, d, q, h, kernels)) +
          2 * d + temporary;
 }
 
@@ -73,30 +80,31 @@ std::string MemoryEstimate::breakdown() const {
                      format_bytes(activations));
 }
 
-MemoryEstimate estimate_memory(const TrainConfig& config) {
+MemoryEstimate estimate_memory(const TrainConfig& config, const at::Device& device) {
   const DecoderConfig model = model_config(config);
   MemoryEstimate e;
   e.parameters = model.parameter_count();
   const double bytes = 4.0 * static_cast<double>(e.parameters);
   const int64_t tokens = config.train.batch_size * config.data.sequence_length;
   e.tokens_per_step = tokens * config.train.gradient_accumulation;
-  e.program = resident_bytes() + kFirstStep;
+  e.program = device.is_cpu() ? resident_bytes() + kFirstStep : kCudaContext;
+  e.available = device.is_cpu() ? memory_bytes() : find_cuda().memory_bytes;
   e.weights = config.quant ? 2 * bytes : bytes;  // the quantized values live through the backward
   if (config.train.steps == 0) return e;
   e.gradients = bytes;
   e.optimizer = config.optimizer.name == "adamw" ? 2 * bytes : config.optimizer.momentum > 0 ? bytes : 0;
   const QuantOptions* quant = config.quant ? &*config.quant : nullptr;
-  const double kept = floats_per_token(model, quant) * static_cast<double>(tokens);
+  const double kept = floats_per_token(model, quant, device.is_cpu()) * static_cast<double>(tokens);
   e.activations = 4.0 * (kept + logits_at_once(model, quant, tokens));
   return e;
 }
 
 void check_memory(const MemoryEstimate& estimate) {
-  if (estimate.total() > memory_bytes())
+  if (estimate.total() > estimate.available)
     fail_machine(
-        "the run needs about {} of memory ({}), this machine has {}; lower the sizes of the model, train.batch_size or "
+        "the run needs about {} of memory ({}), the machine has {}; lower the sizes of the model, train.batch_size or "
         "data.sequence_length",
-        format_bytes(estimate.total()), estimate.breakdown(), format_bytes(memory_bytes()));
+        format_bytes(estimate.total()), estimate.breakdown(), format_bytes(estimate.available));
 }
 
 }  // namespace detent

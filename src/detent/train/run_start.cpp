@@ -17,12 +17,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Keys that may differ between a run and its continuation: they do not change what is computed.
+// Keys that may differ between a run and its continuation: they do not change what is computed, but for the rounding
+// of another device.
 std::string comparable(const TrainConfig& config) {
   TrainConfig copy = config;
   copy.output.clear();
   copy.checkpoint = {};
   copy.train.threads = 0;
+  copy.train.device = "auto";
   copy.train.log_every = 1;
   return resolved_yaml(copy);
 }

@@ -7,6 +7,7 @@
 #include "detent/import/model_path.h"
 #include "detent/io/bytes.h"
 #include "detent/io/mapped_file.h"
+#include "detent/train/device.h"
 #include "detent/train/memory.h"
 #include "detent/train/model_folder.h"
 #include "detent/train/model_tokenizer.h"
@@ -15,9 +16,10 @@ namespace detent {
 
 namespace fs = std::filesystem;
 
-Session::Session(const TrainConfig& given) : config(given), tokenizer(open_tokenizer(given.data.tokenizer)) {
+Session::Session(const TrainConfig& given)
+    : config(given), device(training_device(given.train.device)), tokenizer(open_tokenizer(given.data.tokenizer)) {
   try {
-    check_memory(estimate_memory(config));
+    check_memory(estimate_memory(config, device));
     build_model();
     build_optimizer();
   } catch (const KeyError& error) {
@@ -50,6 +52,7 @@ void Session::build_model() {
   if (config.data.sequence_length > model->config().context_limit())
     fail_key("data.sequence_length", "= {} is longer than the model's context of {}; lower it",
              config.data.sequence_length, model->config().context_limit());
+  model->move_to(device);
   for (const nn::Slot& slot : model->slots()) slot.parameter->set_requires_grad(true);
   if (config.quant) quantized = attach(*config.quant, model->slots());
   if (!config.model.from.empty()) start_learned_scales(resolve_model(config.model.from).string());
@@ -121,6 +124,7 @@ CheckpointContent Session::content(const TrainState& progress) {
   content.moments = optimizer->state();
   if (config.quant) content.record = quantized.record;
   content.state = progress;
+  content.state.device = device.str();
   content.state.cursor = loader ? loader->cursor() : Cursor{};
   content.state.methods = methods->state();
   content.state.data = data_digest_;

@@ -23,6 +23,7 @@ class Session {
   void restore(const CheckpointContent& content);
 
   TrainConfig config;
+  at::Device device;
   std::unique_ptr<Tokenizer> tokenizer;
   std::unique_ptr<CausalLm> model;
   QuantizedModel quantized;

@@ -12,6 +12,7 @@
 #include "detent/io/atomic_file.h"
 #include "detent/io/dir_lock.h"
 #include "detent/quant/checkpoint_folder.h"
+#include "detent/train/device.h"
 #include "detent/train/interrupt.h"
 #include "detent/train/losses.h"
 #include "detent/train/run_start.h"
@@ -45,6 +46,7 @@ class Trainer {
   [[noreturn]] void fail_not_finite(int64_t t, const std::string& what) const;
   void log_step(int64_t t, double lr, double norm, const PullTerms& pull);
   void see_first_batch();
+  void describe_machine();
   void describe_data();
   void validate(int64_t t);
   void save(int64_t t);
@@ -60,6 +62,7 @@ class Trainer {
   int64_t trained_tokens_ = 0;
   double trained_seconds_ = 0;
   fs::path last_good_;
+  std::string begun_on_;  // the device of the steps before those of this process; empty: there are none
 };
 
 void Trainer::restore(const CheckpointContent& content, const fs::path& checkpoint) {
@@ -69,6 +72,7 @@ void Trainer::restore(const CheckpointContent& content, const fs::path& checkpoi
   trained_tokens_ = content.state.tokens;
   trained_seconds_ = content.state.seconds;
   last_good_ = checkpoint;
+  begun_on_ = content.state.device;
 }
 
 double Trainer::forward_backward(const std::vector<Batch>& batches) {
@@ -185,6 +189,20 @@ void Trainer::see_first_batch() {
                      hidden.table);
 }
 
+void Trainer::describe_machine() {
+  const std::string device = device_name(session_.device);
+  log_->write({{"kind", "machine"}, {"step", step_}, {"device", device}, {"threads", at::get_num_threads()}});
+  if (quiet_) return;
+  fmt::print(stderr, "training on {}, {}\n", device, format_items(at::get_num_threads(), "thread"));
+  const bool chosen = config().train.device == "auto" && session_.device.is_cpu();
+  if (chosen && !find_cuda().name.empty())
+    fmt::print(stderr, "the GPU {} is not used: {}; {}\n", find_cuda().name, find_cuda().missing, find_cuda().fix);
+  if (!begun_on_.empty() && begun_on_ != session_.device.str())
+    fmt::print(stderr,
+               "steps 1 to {} were on {}: this run will not end with the same bytes as one on a single device\n", step_,
+               begun_on_);
+}
+
 void Trainer::describe_data() {
   const DataSummary summary{session_.loader->counts(), session_.loader->windows()};
   json line = to_json(summary);
@@ -196,6 +214,7 @@ void Trainer::describe_data() {
 
 TrainResult Trainer::run() {
   const int64_t steps = config().train.steps;
+  if (step_ < steps) describe_machine();
   if (!quiet_ && step_ < steps)
     for (const std::string& note : session_.methods->notes()) fmt::print(stderr, "{}\n", note);
   if (step_ == 0 && steps > 0) {
