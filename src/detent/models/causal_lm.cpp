@@ -7,6 +7,7 @@
 #include "detent/architectures/parameters.h"
 #include "detent/ops/fake_quant.h"
 #include "detent/ops/layers.h"
+#include "detent/ops/product.h"
 
 namespace detent {
 
@@ -114,7 +115,7 @@ Hidden CausalLm::hidden_states(const at::Tensor& ids, const at::Tensor& segments
 }
 
 at::Tensor CausalLm::output_layer(const at::Tensor& states, const at::Tensor& table) {
-  return config_.tie_word_embeddings ? at::linear(states, table) : head_.forward(states);
+  return config_.tie_word_embeddings ? ops::linear(states, table) : head_.forward(states);
 }
 
 at::Tensor CausalLm::logits(const at::Tensor& ids, const at::Tensor& segments) {

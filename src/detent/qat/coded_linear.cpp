@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "detent/ops/product.h"
 #include "detent/ops/with_backward.h"
 #include "detent/qat/fake_quant_function.h"
 #include "detent/qat/quantizer_rule.h"
@@ -68,9 +69,9 @@ at::Tensor coded_linear(const ops::CodePair& pair, TensorQuantizer& input, Tenso
   return ops::with_backward(out, {left->link, w, weight.learned()}, [=](const at::Tensor& gradient) {
     const at::Tensor g = gradient.reshape({-1, gradient.size(-1)});
     const at::Tensor dx = left->link.requires_grad()
-                              ? g.mm(ops::weight_values(pair, right->coded)).view(left->link.sizes())
+                              ? ops::product(g, ops::weight_values(pair, right->coded)).view(left->link.sizes())
                               : at::Tensor();
-    std::vector<at::Tensor> all = to_weight(g.t().mm(ops::row_values(pair, *left->rows)));
+    std::vector<at::Tensor> all = to_weight(ops::product(g.t(), ops::row_values(pair, *left->rows)));
     all.resize(2);
     return std::vector<at::Tensor>{dx, all[0], all[1]};
   });

@@ -8,6 +8,7 @@
 #include "detent/base/error.h"
 #include "detent/ops/device.h"
 #include "detent/ops/fake_quant.h"
+#include "detent/ops/product.h"
 #include "detent/ops/with_backward.h"
 #include "detent/qat/fake_quant_function.h"
 #include "detent/quant/quantizer.h"
@@ -193,11 +194,11 @@ at::Tensor QuantizedLinear::apply(const at::Tensor& x, const at::Tensor& w) {
     return coded_linear(*pair, *input, *weight, *inputs, x, w);
   }
   const at::Tensor q = weight ? weight->weight_value(w) : straight_through_store(w, storage);
-  if (input) return at::linear(input->input_value(x), q);
-  return at::linear(rotate_input ? rotate(x) : x, q);
+  if (input) return ops::linear(input->input_value(x), q);
+  return ops::linear(rotate_input ? rotate(x) : x, q);
 }
 
 at::Tensor StoredValue::value(const at::Tensor& w) { return straight_through_store(w, storage_); }
-at::Tensor StoredValue::apply(const at::Tensor& x, const at::Tensor& w) { return at::linear(x, value(w)); }
+at::Tensor StoredValue::apply(const at::Tensor& x, const at::Tensor& w) { return ops::linear(x, value(w)); }
 
 }  // namespace detent
