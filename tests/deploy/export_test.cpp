@@ -209,7 +209,7 @@ TEST(Export, RoundingSkipsWhatIsNamed) {
   const ShippedModel model = tiny_model(std::nullopt, Storage::kF32, config);
   for (const char* name : {"gguf:q4_0", "compressed-tensors"}) {
     const ExportTarget& target = find_export_target(name);
-    const ShippedModel rounded = round_to_target(model, target, {"down_proj", "layers.0.self_attn"});
+    const ShippedModel rounded = round_to_target(model, target, {"down_proj", "*.layers.0.self_attn.?_proj"});
     for (const auto& [tensor, held] : model.tensors)
       EXPECT_EQ(same_bits(rounded.tensor(tensor).value, held.value),
                 !tensor.ends_with("gate_proj.weight") && !tensor.ends_with("up_proj.weight"))
@@ -220,7 +220,10 @@ TEST(Export, RoundingSkipsWhatIsNamed) {
     return error_of([&] { round_to_target(model, find_export_target("gguf:q4_0"), skip); });
   };
   EXPECT_THAT(refusal({"down_porj"}), HasSubstr("--skip names 'down_porj'"));
+  EXPECT_THAT(refusal({"down_proj", "layers.0*"}),
+              HasSubstr("--skip names 'layers.0*'"));  // the whole name fits or none
   EXPECT_THAT(refusal({"embed_tokens"}), HasSubstr("left anyway"));
+  EXPECT_THAT(refusal({""}), HasSubstr("--skip names ''"));
   EXPECT_THAT(refusal({"proj"}), HasSubstr("leaves no projection"));
   EXPECT_THAT(refusal({}), HasSubstr("--skip leaves it as it is"));
 }

@@ -251,7 +251,11 @@ TEST(Safetensors, WriterRefusesMisuse) {
   SafetensorsWriter writer(path, {{"a", Dtype::kU8, {8}}, {"b", Dtype::kU8, {8}}});
   EXPECT_THAT(error_of([&] { writer.write("b", as_bytes(data)); }), HasSubstr("got tensor 'b', expected 'a'"));
   EXPECT_THAT(error_of([&] { writer.write("a", as_bytes("x")); }), HasSubstr("got 1 bytes for tensor 'a', expected 8"));
-  writer.write("a", as_bytes(data));
+  writer.write_part("a", as_bytes(data.substr(3)));
+  EXPECT_THAT(error_of([&] { writer.write_part("b", as_bytes("x")); }), HasSubstr("got tensor 'b', expected 'a'"));
+  EXPECT_THAT(error_of([&] { writer.write_part("a", as_bytes(data)); }),
+              HasSubstr("got 8 more bytes for tensor 'a', expected 3"));
+  writer.write("a", as_bytes(data.substr(5)));
   EXPECT_THAT(error_of([&] { writer.finish(); }), HasSubstr("bytes of tensor 'b' are missing"));
   EXPECT_THAT(error_of([&] { writer.write(as_bytes(data + "y")); }), HasSubstr("more bytes"));
   EXPECT_FALSE(fs::exists(path));

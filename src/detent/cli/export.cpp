@@ -49,7 +49,9 @@ Action add_export(CLI::App& app) {
   app.add_option("--to", a->target, "target: `detent methods --targets` lists them; default: the run's quant.target");
   app.add_option("--out", a->out, "file or folder to write")->required();
   app.add_flag("--from-float", a->from_float, "round to the target's grid without training, for comparison");
-  app.add_option("--skip", a->skip, "with --from-float: projections left as they are, by part of their name")
+  app.add_option("--skip", a->skip,
+                 "with --from-float: projections left as they are: a part of their name, or a pattern such as "
+                 "'model.layers.0.*'")
       ->allow_extra_args(false);
   app.add_flag("--json", a->json, "print JSON");
   app.footer(

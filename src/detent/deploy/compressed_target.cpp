@@ -29,10 +29,10 @@ std::string module_of(const std::string& weight) {
   return weight.substr(0, weight.size() - std::string(".weight").size());
 }
 
-// One tensor of the file: made or fetched when its turn comes, so that the memory of one is enough.
+// One tensor of the file. Packed bytes are made or fetched when its turn comes; without them its values are written.
 struct Part {
   io::TensorInfo info;
-  std::function<std::vector<std::byte>()> bytes;
+  std::function<std::vector<std::byte>()> packed;
 };
 
 std::vector<std::byte> shape_bytes(int64_t rows, int64_t columns) {
@@ -54,9 +54,12 @@ class Writer {
     for (const auto& [name, part] : parts_) infos.push_back(part.info);
     io::SafetensorsWriter writer(path, infos);
     for (const io::TensorInfo& info : writer.tensors()) {
-      const std::vector<std::byte> bytes = parts_.at(info.name).bytes();
-      writer.write(info.name, bytes);
-      report.tensors.push_back({info.name, std::string(io::dtype_name(info.dtype)), bytes.size()});
+      if (const auto& packed = parts_.at(info.name).packed)
+        writer.write(info.name, packed());
+      else
+        write_dense(model_, info.name, info.dtype, writer);
+      report.tensors.push_back(
+          {info.name, std::string(io::dtype_name(info.dtype)), io::tensor_bytes(info.dtype, info.shape).value()});
     }
     writer.finish();
     for (const auto& [name, tensor] : model_.tensors)
@@ -137,9 +140,7 @@ class Writer {
 
   void add_dense(const std::string& name) {
     const at::Tensor& value = model_.tensors.at(name).value;
-    const io::Dtype dtype = dense_dtype(name);
-    add_part(name, dtype, value.sizes().vec(),
-             [this, name, dtype] { return float_bytes(model_.tensor(name).value.contiguous(), dtype); });
+    add_part(name, dense_dtype(name), value.sizes().vec(), nullptr);
     if (value.dim() == 2 && name != "model.embed_tokens.weight") dense_modules_.push_back(module_of(name));
     if (is_tied_head("lm_head.weight", model_) && name == "model.embed_tokens.weight")
       dense_modules_.emplace_back("lm_head");
@@ -147,13 +148,12 @@ class Writer {
 
   io::Dtype dense_dtype(const std::string& name) const {
     const Storage storage = stays_plain(name) ? model_.plain.at(name) : model_.record.unquantized;
-    const bool narrow = storage == Storage::kF16 || storage == Storage::kBf16;
-    return narrow ? stored_dtype(model_.tensor(name).value, storage) : io::Dtype::kF32;
+    return stored_dtype(model_, name, storage);
   }
 
   void add_part(const std::string& name, io::Dtype dtype, std::vector<int64_t> shape,
-                std::function<std::vector<std::byte>()> bytes) {
-    parts_[name] = {{name, dtype, std::move(shape)}, std::move(bytes)};
+                std::function<std::vector<std::byte>()> packed) {
+    parts_[name] = {{name, dtype, std::move(shape)}, std::move(packed)};
   }
 
   void join(const PackedScheme& scheme, const std::string& module) {

@@ -23,8 +23,8 @@ std::vector<io::TensorInfo> plan(const ShippedModel& model) {
 void write_weights(const ShippedModel& model, const fs::path& path, ExportReport& report) {
   io::SafetensorsWriter writer(path, plan(model));
   for (const io::TensorInfo& info : writer.tensors()) {
-    const at::Tensor value = model.tensor(info.name).value.contiguous();
-    writer.write(info.name, {reinterpret_cast<const std::byte*>(value.const_data_ptr()), value.nbytes()});
+    write_dense(model, info.name, info.dtype, writer);
+    const at::Tensor& value = model.tensors.at(info.name).value;
     report.tensors.push_back({info.name, "F32", value.nbytes()});
     report.parameters += value.numel();
   }

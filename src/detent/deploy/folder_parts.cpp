@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "detent/architectures/decoder_config.h"
@@ -10,14 +11,31 @@
 
 namespace detent {
 
+namespace {
+void for_parts(const ShippedModel& model, const std::string& name,
+               const std::function<void(const at::Tensor& value)>& body) {
+  const at::Tensor& whole = model.tensors.at(name).value;
+  const int64_t rows = whole.dim() > 0 ? whole.size(0) : 1, step = std::max<int64_t>(1, model.part_rows(name));
+  for (int64_t first = 0; first < rows; first += step)
+    body(model.rows(name, first, std::min(step, rows - first)).value);
+}
+}  // namespace
+
 bool is_tied_head(const std::string& name, const ShippedModel& model) {
   return name == "lm_head.weight" && model.config.value("tie_word_embeddings", false);
 }
 
-io::Dtype stored_dtype(const at::Tensor& value, Storage storage) {
-  const bool half = storage == Storage::kF16;
-  if ((!half && storage != Storage::kBf16) || !at::equal(stored_value(value, storage), value)) return io::Dtype::kF32;
-  return half ? io::Dtype::kF16 : io::Dtype::kBF16;
+io::Dtype stored_dtype(const ShippedModel& model, const std::string& name, Storage storage) {
+  if (storage != Storage::kF16 && storage != Storage::kBf16) return io::Dtype::kF32;
+  bool fits = true;
+  for_parts(model, name,
+            [&](const at::Tensor& value) { fits = fits && at::equal(stored_value(value, storage), value); });
+  if (!fits) return io::Dtype::kF32;
+  return storage == Storage::kF16 ? io::Dtype::kF16 : io::Dtype::kBF16;
+}
+
+void write_dense(const ShippedModel& model, const std::string& name, io::Dtype dtype, io::SafetensorsWriter& writer) {
+  for_parts(model, name, [&](const at::Tensor& value) { writer.write_part(name, float_bytes(value, dtype)); });
 }
 
 std::vector<std::byte> float_bytes(const at::Tensor& values, io::Dtype dtype) {

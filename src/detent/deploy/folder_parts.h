@@ -6,6 +6,7 @@
 
 #include "detent/deploy/target.h"
 #include "detent/io/dtype.h"
+#include "detent/io/safetensors.h"
 
 namespace detent {
 
@@ -14,7 +15,9 @@ bool is_tied_head(const std::string& name, const ShippedModel& model);
 
 // What an unquantized tensor takes in a file without blocks: the 16 bits it is stored as, where they hold its values,
 // else F32.
-io::Dtype stored_dtype(const at::Tensor& value, Storage storage);
+io::Dtype stored_dtype(const ShippedModel& model, const std::string& name, Storage storage);
+// The tensor's values in that type, part by part: a table may be most of a model.
+void write_dense(const ShippedModel& model, const std::string& name, io::Dtype dtype, io::SafetensorsWriter& writer);
 // float32 values that the type (F32, F16, BF16) holds, as its bytes.
 std::vector<std::byte> float_bytes(const at::Tensor& values, io::Dtype dtype);
 

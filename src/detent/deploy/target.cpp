@@ -8,6 +8,7 @@
 
 #include "detent/architectures/parameters.h"
 #include "detent/base/error.h"
+#include "detent/base/tensor_name.h"
 #include "detent/deploy/compressed_target.h"
 #include "detent/deploy/dequantized_target.h"
 #include "detent/deploy/gguf_target.h"
@@ -51,12 +52,11 @@ std::vector<std::string> projections_but(const ShippedModel& model, const std::v
   for (const auto& [name, tensor] : model.tensors)
     if (is_projection(name)) left.push_back(name);
   std::set<std::string> skipped;
-  for (const std::string& part : skip) {
-    const auto has_part = [&](const std::string& name) { return name.find(part) != std::string::npos; };
-    if (part.empty() || std::none_of(left.begin(), left.end(), has_part))
-      fail("[export] --skip names '{}', which is part of no projection's name; table, head and norms are left anyway",
-           part);
-    std::copy_if(left.begin(), left.end(), std::inserter(skipped, skipped.end()), has_part);
+  for (const std::string& entry : skip) {
+    const auto named = [&](const std::string& name) { return names_tensor(entry, name); };
+    if (std::none_of(left.begin(), left.end(), named))
+      fail("[export] --skip names '{}', which fits no projection's name; table, head and norms are left anyway", entry);
+    std::copy_if(left.begin(), left.end(), std::inserter(skipped, skipped.end()), named);
   }
   std::erase_if(left, [&](const std::string& name) { return skipped.contains(name); });
   if (left.empty()) fail("[export] --skip leaves no projection to round; leave --from-float out");

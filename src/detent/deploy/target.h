@@ -52,9 +52,9 @@ std::optional<std::string> export_refusal(const ExportTarget& target, const Ship
 // Checks, then writes; the report's notes say what was left out (activation quantization).
 ExportReport export_model(const ShippedModel& model, const ExportTarget& target, const std::string& path);
 
-// The model with every projection rounded to the target's preferred spec without training, for comparison, but those of
-// which `skip` has a part of the name. Fails when the target has no such spec, rows do not fit it, or a skip names
-// none.
+// The model with every projection rounded to the target's preferred spec without training, for comparison, but those
+// that an entry of `skip` names (base/tensor_name.h). Fails when the target has no such spec, rows do not fit it, or a
+// skip names none.
 ShippedModel round_to_target(const ShippedModel& model, const ExportTarget& target,
                              const std::vector<std::string>& skip = {});
 

@@ -78,12 +78,16 @@ class SafetensorsWriter {
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
   // All bytes of the next tensor, whose name must be name.
   void write(std::string_view name, std::span<const std::byte> bytes);
+  // The next bytes of the tensor whose turn it is, cut anywhere; its name must be name.
+  void write_part(std::string_view name, std::span<const std::byte> bytes);
   // The next bytes of the stream, cut anywhere.
   void write(std::span<const std::byte> bytes);
   // Fails when bytes are missing.
   void finish();
 
  private:
+  uint64_t left_of(std::string_view name);  // bytes that it still takes; moves on to it
+
   AtomicFile file_;
   std::vector<TensorInfo> tensors_;
   std::vector<uint64_t> ends_;  // byte offset in the file after each tensor

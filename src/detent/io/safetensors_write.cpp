@@ -77,20 +77,33 @@ void SafetensorsWriter::write(std::span<const std::byte> bytes) {
   file_.write(bytes);
 }
 
-void SafetensorsWriter::write(std::string_view name, std::span<const std::byte> bytes) {
+uint64_t SafetensorsWriter::left_of(std::string_view name) {
   // Tensors that are complete are behind us; one without elements waits until its name is called or passed over.
   while (next_ < ends_.size() && ends_[next_] <= file_.size() && tensors_[next_].name != name) ++next_;
   if (next_ == ends_.size() || tensors_[next_].name != name) {
     fail("cannot write {}: got tensor {}, expected {}", file_.path().string(), in_quotes(name),
          next_ == ends_.size() ? "the end" : in_quotes(tensors_[next_].name));
   }
-  const uint64_t expected = ends_[next_] - std::min(ends_[next_], file_.size());
+  return ends_[next_] - std::min(ends_[next_], file_.size());
+}
+
+void SafetensorsWriter::write(std::string_view name, std::span<const std::byte> bytes) {
+  const uint64_t expected = left_of(name);
   if (bytes.size() != expected) {
     fail("cannot write {}: got {} bytes for tensor {}, expected {}", file_.path().string(), bytes.size(),
          in_quotes(name), expected);
   }
   write(bytes);
   ++next_;
+}
+
+void SafetensorsWriter::write_part(std::string_view name, std::span<const std::byte> bytes) {
+  const uint64_t left = left_of(name);
+  if (bytes.size() > left) {
+    fail("cannot write {}: got {} more bytes for tensor {}, expected {}", file_.path().string(), bytes.size(),
+         in_quotes(name), left);
+  }
+  write(bytes);
 }
 
 void SafetensorsWriter::finish() {

@@ -1,13 +1,12 @@
 #include "detent/qat/options.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <iterator>
 
 #include "detent/base/error.h"
 #include "detent/base/key_error.h"
+#include "detent/base/tensor_name.h"
 #include "detent/qat/method.h"
 
 namespace detent {
@@ -74,26 +73,16 @@ std::string match_of(const Node& entry) {
   return match->scalar;
 }
 
-// "*.down_proj" matches "model.layers.0.mlp.down_proj.weight" and the same without its ending.
-bool glob_matches(const std::string& pattern, const std::string& name) {
-  const std::string stem = name.ends_with(".weight") ? name.substr(0, name.size() - 7) : name;
-  return fnmatch(pattern.c_str(), name.c_str(), 0) == 0 || fnmatch(pattern.c_str(), stem.c_str(), 0) == 0;
-}
-
-// An entry of quant.skip: a pattern as of match, or part of a name.
-bool skips(const std::string& entry, const std::string& name) {
-  if (entry.find_first_of("*?[") != entry.npos) return glob_matches(entry, name);
-  return name.find(entry) != name.npos;
-}
-
 bool is_skipped(const QuantOptions& options, const std::string& name) {
-  return std::any_of(options.skip.begin(), options.skip.end(), [&](const auto& entry) { return skips(entry, name); });
+  return std::any_of(options.skip.begin(), options.skip.end(),
+                     [&](const auto& entry) { return names_tensor(entry, name); });
 }
 
 void check_skip(const QuantOptions& options, const std::vector<std::string>& names) {
   const QuantOptions defaults;
   for (const std::string& entry : options.skip) {
-    const bool hit = std::any_of(names.begin(), names.end(), [&](const auto& name) { return skips(entry, name); });
+    const bool hit =
+        std::any_of(names.begin(), names.end(), [&](const auto& name) { return names_tensor(entry, name); });
     const bool is_default = std::find(defaults.skip.begin(), defaults.skip.end(), entry) != defaults.skip.end();
     if (!hit && !is_default)
       fail_key("quant.skip", "names '{}', which is part of no layer's name; one is for instance '{}'", entry,
@@ -163,7 +152,7 @@ std::vector<std::string> quantized_by_skip(const QuantOptions& options, const st
   std::vector<std::string> found;
   for (const std::string& usual : QuantOptions().skip)
     for (const std::string& name : names) {
-      const LayerQuant quant = skips(usual, name) ? layer_quant(options, name) : LayerQuant{};
+      const LayerQuant quant = names_tensor(usual, name) ? layer_quant(options, name) : LayerQuant{};
       if ((quant.weight || quant.input) && !quant.entry) found.push_back(name);
     }
   return found;

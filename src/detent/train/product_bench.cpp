@@ -1,10 +1,11 @@
-// Products of 4-bit codes beside those of their values in float32, each as a share of what the core could do.
+// Products of 4-bit codes and of floats beside ATen's in float32, each as a share of what the cores could do.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "detent/ops/coded.h"
+#include "detent/ops/product.h"
 #include "detent/train/composite_bench.h"
 #include "detent/train/peaks.h"
 
@@ -14,9 +15,22 @@ namespace {
 
 struct Product {
   int64_t tokens, depth, outputs;
+  double operations() const { return 2.0 * static_cast<double>(tokens * depth * outputs); }
 };
 
-kernels::BenchRow measure_product(const Product& p, const Peaks& peaks, int repeats) {
+// `peak`: of the instructions of `ours`.
+kernels::BenchRow measure_product(const Product& p, const BenchPair& pair, double peak, double float_peak,
+                                  int repeats) {
+  const std::string shape = fmt::format("{}x{}x{}", p.tokens, p.depth, p.outputs);
+  kernels::BenchRow row = measure_pair(pair, at::empty({p.tokens, p.depth}), shape, repeats);
+  row.share = peak > 0 ? p.operations() / row.seconds / peak : 0;
+  row.baseline_share = p.operations() / (row.seconds * row.ratio) / float_peak;
+  return row;
+}
+
+constexpr const char* kBaseline = "ATen linear, float32";
+
+kernels::BenchRow of_codes(const Product& p, const Peaks& peaks, int repeats) {
   QuantSpec input{make_grid("midrise", 4), parse_granularity("token"), ScaleRule::kRms};
   QuantSpec weight{make_grid("midrise", 4), parse_granularity("row"), ScaleRule::kRms};
   const ops::CodePair pair = ops::code_pair(input, weight, p.depth).value();
@@ -24,13 +38,17 @@ kernels::BenchRow measure_product(const Product& p, const Peaks& peaks, int repe
   const ops::CodedRows coded_x = ops::code_rows(pair, x, {}, {});
   const ops::CodedWeight coded_w = ops::code_weight(pair, w, {}, {});
   const double bytes = static_cast<double>(x.numel() + w.numel() + 4 * p.tokens * p.outputs);
-  kernels::BenchRow row = measure_pair({"product of 4-bit codes", "ATen linear, float32", bytes,
-                                        [&] { ops::int_linear(pair, coded_x, coded_w); }, [&] { at::linear(x, w); }},
-                                       x, fmt::format("{}x{}x{}", p.tokens, p.depth, p.outputs), repeats);
-  const double operations = 2.0 * static_cast<double>(p.tokens * p.depth * p.outputs);
-  row.share = peaks.integers > 0 ? operations / row.seconds / peaks.integers : 0;
-  row.baseline_share = operations / (row.seconds * row.ratio) / peaks.floats;
-  return row;
+  const auto ours = [&] { ops::int_linear(pair, coded_x, coded_w); };
+  return measure_product(p, {"product of 4-bit codes", kBaseline, bytes, ours, [&] { at::linear(x, w); }},
+                         peaks.integers, peaks.floats, repeats);
+}
+
+kernels::BenchRow of_floats(const Product& p, const Peaks& peaks, int repeats) {
+  const at::Tensor x = at::randn({p.tokens, p.depth}), w = at::randn({p.outputs, p.depth});
+  const double bytes = 4.0 * static_cast<double>(x.numel() + w.numel() + p.tokens * p.outputs);
+  return measure_product(p,
+                         {"product of floats", kBaseline, bytes, [&] { ops::linear(x, w); }, [&] { at::linear(x, w); }},
+                         peaks.floats, peaks.floats, repeats);
 }
 
 }  // namespace
@@ -45,7 +63,8 @@ std::vector<kernels::BenchRow> bench_products(const std::vector<kernels::BenchSi
   const Peaks peaks = measure_peaks();
   for (Product& product : products) {
     if (quick) product.tokens = std::min<int64_t>(product.tokens, 32);
-    rows.push_back(measure_product(product, peaks, quick ? 5 : 75));
+    rows.push_back(of_codes(product, peaks, quick ? 5 : 75));
+    rows.push_back(of_floats(product, peaks, quick ? 5 : 75));
   }
   return rows;
 }
