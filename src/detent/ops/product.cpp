@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "detent/kernels/float_gemm/float_gemm.h"
+#include "detent/ops/device.h"
 #include "detent/ops/with_backward.h"
 
 namespace detent::ops {
@@ -19,8 +20,8 @@ constexpr int64_t kLeastRows = 16;
 constexpr int64_t kLeastWork = 1 << 16;               // multiplications worth a thread
 constexpr int64_t kRowGrain = 12, kColumnGrain = 32;  // whole tiles on every instruction set
 
-bool has_kernel(const at::Tensor& a, const at::Tensor& b) {
-  const auto fits = [](const at::Tensor& x) { return x.device().is_cpu() && x.scalar_type() == at::kFloat; };
+bool pays(const at::Tensor& a, const at::Tensor& b) {
+  const auto fits = [](const at::Tensor& x) { return has_kernels(x) && x.scalar_type() == at::kFloat; };
   return fits(a) && fits(b) && a.size(0) >= kLeastRows && kernels::float_gemm_fuses();
 }
 
@@ -57,7 +58,7 @@ class Parts {
 
 at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
   const at::NoGradGuard no_graph;
-  if (!has_kernel(a, b)) return a.mm(b);
+  if (!pays(a, b)) return a.mm(b);
   RECORD_FUNCTION("detent::mm",
                   std::vector<c10::IValue>());  // profilers and `detent bench steps` see ours as they see ATen's
   const at::Tensor left = dense(a), right = dense(b);
@@ -75,7 +76,7 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const at::Tensor rows = x.detach().reshape({-1, x.size(-1)}), w = weight.detach();
-  if (!has_kernel(rows, w)) return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
+  if (!pays(rows, w)) return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
   const std::vector<int64_t> in_sizes = x.sizes().vec();
   std::vector<int64_t> out_sizes = in_sizes;
   out_sizes.back() = weight.size(0);
