@@ -11,7 +11,7 @@ import support
 from support import Case, checkpoints, log_lines, start, tiny_config, write_config, write_data
 
 STEPS = 48
-MEASURED = ("seconds", "tokens_per_second", "moving_codes")  # of this process, or since its last line
+MEASURED = ("seconds", "tokens_per_second", "speed_of_light", "moving_codes")  # of this process, or since its last line
 
 
 def everything(data):

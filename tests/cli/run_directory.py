@@ -50,8 +50,15 @@ class Log(RunDirectory):
         self.assertEqual([line["step"] for line in valid], [0, 4, 8])
         self.assertEqual([line["kind"] for line in lines[-2:]], ["eval", "final"])
         self.assertEqual(lines[-1]["validation_loss"], valid[-1]["validation_loss"])
+        machine = [line for line in lines if line["kind"] == "machine"]
+        self.assertEqual([line["step"] for line in machine], [0])
+        for key in ("least_step_seconds", "float_operations_per_second", "bytes_per_second"):
+            self.assertGreater(machine[0][key], 0, key)
+        for line in [*train, lines[-1]]:  # a tiny model is far from what the machine can do
+            self.assertGreater(line["speed_of_light"], 0)
+            self.assertLess(line["speed_of_light"], 1)
         for line in train:
-            for key in ("loss", "lr", "grad_norm", "tokens", "tokens_per_second", "lambda_t"):
+            for key in ("loss", "lr", "grad_norm", "tokens", "tokens_per_second", "speed_of_light", "lambda_t"):
                 self.assertIsInstance(line[key], (int, float), key)
                 self.assertTrue(math.isfinite(line[key]), key)
             # Learned targets: the last window of the text is short.

@@ -43,6 +43,11 @@ int dry_run(const TrainConfig& config, bool resume, bool json) {
   return 0;
 }
 
+std::string share_text(const TrainResult& result) {
+  if (result.speed_of_light == 0) return "";
+  return fmt::format(", {:.0f} % of the speed of light", 100 * result.speed_of_light);
+}
+
 int run(const Arguments& arguments) {
   const TrainConfig config = load_train_config(arguments.config, arguments.sets);
   if (arguments.dry_run) return dry_run(config, arguments.resume, arguments.json);
@@ -55,11 +60,12 @@ int run(const Arguments& arguments) {
     fmt::print("{}\n", nlohmann::json{{"final_loss", result.final_loss},
                                       {"validation_loss", result.validation.loss},
                                       {"tokens_per_second", result.tokens_per_second},
+                                      {"speed_of_light", result.speed_of_light},
                                       {"run", result.run}}
                            .dump());
   else
-    fmt::print("validation loss {:.4f} nats, {:.4f} bits per byte; {} tokens/s; {}\n", result.validation.loss,
-               result.validation.bits_per_byte, format_count(result.tokens_per_second), result.run);
+    fmt::print("validation loss {:.4f} nats, {:.4f} bits per byte; {} tokens/s{}; {}\n", result.validation.loss,
+               result.validation.bits_per_byte, format_count(result.tokens_per_second), share_text(result), result.run);
   return 0;
 }
 

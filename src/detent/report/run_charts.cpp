@@ -30,6 +30,7 @@ constexpr ChartRow kCharts[] = {
     {"train", "pull", "CAGE pull", "against Adam's unit step", false, false, false},
     {"train", "alpha", "Alpha", "share of Q(W) in the forward", false, false, false},
     {"train", "tokens_per_second", "Speed", "tokens a second", false, true, false},
+    {"train", "speed_of_light", "Speed of light", "least time of a step / its time", false, true, false},
 };
 
 size_t window_for(const std::vector<LabelledRun>& runs, const ChartRow& row) {

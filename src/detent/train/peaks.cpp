@@ -11,9 +11,6 @@
 namespace detent {
 
 namespace {
-constexpr double kSeconds = 0.05;
-constexpr int64_t kFloats = 1 << 26;  // 256 MB between all threads
-
 // Cores that share something show it only when all of them work.
 double of_all_threads(const std::function<double()>& measure) {
   std::atomic<double> sum = 0;
@@ -24,13 +21,13 @@ double of_all_threads(const std::function<double()>& measure) {
 }
 }  // namespace
 
-Peaks measure_peaks() {
+Peaks measure_peaks(double seconds, int64_t floats) {
   Peaks peaks;
-  peaks.floats = of_all_threads([] { return kernels::measure_float_peak(kSeconds); });
-  peaks.integers = of_all_threads([] { return kernels::measure_int_peak(kSeconds); });
-  peaks.bytes = of_all_threads([] {
-    std::vector<float> part(static_cast<size_t>(kFloats / at::get_num_threads()), 1.0f);
-    return kernels::measure_bandwidth(part, 5 * kSeconds);
+  peaks.floats = of_all_threads([=] { return kernels::measure_float_peak(seconds); });
+  peaks.integers = of_all_threads([=] { return kernels::measure_int_peak(seconds); });
+  peaks.bytes = of_all_threads([=] {
+    std::vector<float> part(static_cast<size_t>(floats / at::get_num_threads()), 1.0f);
+    return kernels::measure_bandwidth(part, 5 * seconds);
   });
   return peaks;
 }

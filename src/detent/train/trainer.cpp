@@ -16,6 +16,7 @@
 #include "detent/train/interrupt.h"
 #include "detent/train/losses.h"
 #include "detent/train/run_start.h"
+#include "detent/train/speed_of_light.h"
 
 namespace detent {
 
@@ -24,6 +25,16 @@ using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 namespace {
+
+// Steps and their time, to be held against the least time a step could take.
+struct Pace {
+  double seconds = 0;
+  int64_t steps = 0;
+  void add(double more) { seconds += more, ++steps; }
+  double share(double least_seconds) const {
+    return steps > 0 ? least_seconds * static_cast<double>(steps) / std::max(seconds, 1e-9) : 0;
+  }
+};
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
@@ -47,6 +58,7 @@ class Trainer {
   void log_step(int64_t t, double lr, double norm, const PullTerms& pull);
   void see_first_batch();
   void describe_machine();
+  void describe_light(json& line);
   void describe_data();
   void validate(int64_t t);
   void save(int64_t t);
@@ -62,7 +74,9 @@ class Trainer {
   int64_t trained_tokens_ = 0;
   double trained_seconds_ = 0;
   fs::path last_good_;
-  std::string begun_on_;  // the device of the steps before those of this process; empty: there are none
+  double least_seconds_ = 0;  // of a step
+  Pace pace_, pace_of_line_;  // of this process; since the last line of the log
+  std::string begun_on_;      // the device of the steps before those of this process; empty: there are none
 };
 
 void Trainer::restore(const CheckpointContent& content, const fs::path& checkpoint) {
@@ -116,7 +130,10 @@ void Trainer::step(int64_t t) {
     session_.methods->after_step(t);
   }
   phase.training = false;
-  trained_seconds_ += seconds_since(begin);
+  const double seconds = seconds_since(begin);
+  trained_seconds_ += seconds;
+  pace_.add(seconds);
+  pace_of_line_.add(seconds);
   if (t % config().train.log_every == 0 || t == config().train.steps) log_step(t, lr, norm, pull);
 }
 
@@ -148,6 +165,8 @@ void Trainer::log_step(int64_t t, double lr, double norm, const PullTerms& pull)
   line["tokens"] = trained_tokens_;
   line["tokens_per_second"] = static_cast<double>(trained_tokens_) / std::max(trained_seconds_, 1e-9);
   line["seconds"] = trained_seconds_;
+  line["speed_of_light"] = pace_of_line_.share(least_seconds_);
+  pace_of_line_ = {};
   session_.methods->describe(line, t);
   if (config().cage) {
     double squared = 0;
@@ -191,7 +210,9 @@ void Trainer::see_first_batch() {
 
 void Trainer::describe_machine() {
   const std::string device = device_name(session_.device);
-  log_->write({{"kind", "machine"}, {"step", step_}, {"device", device}, {"threads", at::get_num_threads()}});
+  json line = {{"kind", "machine"}, {"step", step_}, {"device", device}, {"threads", at::get_num_threads()}};
+  describe_light(line);
+  log_->write(line);
   if (quiet_) return;
   fmt::print(stderr, "training on {}, {}\n", device, format_items(at::get_num_threads(), "thread"));
   const bool chosen = config().train.device == "auto" && session_.device.is_cpu();
@@ -201,6 +222,17 @@ void Trainer::describe_machine() {
     fmt::print(stderr,
                "steps 1 to {} were on {}: this run will not end with the same bytes as one on a single device\n", step_,
                begun_on_);
+}
+
+void Trainer::describe_light(json& line) {
+  const StepWork work = step_work(session_.model->config(), session_.model->slots(), session_.quantized,
+                                  session_.optimizer->parameters(), config(), session_.device.is_cpu());
+  const Peaks peaks = peaks_for(work, session_.device);
+  least_seconds_ = least_seconds(work, peaks);
+  line["least_step_seconds"] = least_seconds_;
+  line["float_operations_per_second"] = peaks.floats;
+  if (work.integer_products > 0) line["integer_operations_per_second"] = peaks.integers;
+  line["bytes_per_second"] = peaks.bytes;
 }
 
 void Trainer::describe_data() {
@@ -236,7 +268,8 @@ TrainResult Trainer::run() {
     save(steps);
     bar.finish(fmt::format("validation loss {:.4f}", validation_.loss));
   }
-  TrainResult result{loss_, validation_, 0, trained_seconds_, step_, stopped, config().output};
+  TrainResult result{loss_, validation_, 0, trained_seconds_, 0, step_, stopped, config().output};
+  result.speed_of_light = pace_.share(least_seconds_);
   result.tokens_per_second = static_cast<double>(trained_tokens_) / std::max(trained_seconds_, 1e-9);
   if (!stopped)
     log_->write({{"kind", "final"},
@@ -246,6 +279,7 @@ TrainResult Trainer::run() {
                  {"bits_per_byte", validation_.bits_per_byte},
                  {"tokens_per_second", result.tokens_per_second},
                  {"seconds", trained_seconds_},
+                 {"speed_of_light", result.speed_of_light},
                  {"parameters", session_.model->config().parameter_count()},
                  {"steps", steps}});
   return result;

@@ -14,6 +14,7 @@ struct TrainResult {
   double final_loss = 0;  // mean training loss of the last step
   Evaluation validation;
   double tokens_per_second = 0, seconds = 0;
+  double speed_of_light = 0;  // of this process's steps (train/speed_of_light.h); 0: it made none
   int64_t steps = 0;
   bool interrupted = false;
   std::string run;
