@@ -64,7 +64,7 @@ std::vector<ScalingRow> bench_scaling(bool quick) {
     for (ScalingRow& row : rows)
       if (row.over == scale.over) {
         row.size.push_back(scale.size);
-        row.seconds.push_back(step_seconds(row.arm.c_str(), scale.shape, quick ? 2 : 5));
+        row.seconds.push_back(step_seconds(row.arm.c_str(), scale.shape, quick ? 2 : 3));
       }
   for (ScalingRow& row : rows) row.exponent = slope(row.size, row.seconds);
   return rows;
