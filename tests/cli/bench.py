@@ -19,7 +19,7 @@ class Bench(unittest.TestCase):
             self.assertGreater(row["ratio"], 0)
         step = rows["step fp32"]
         self.assertLess(abs(sum(step[part] for part in ("forward", "output", "backward", "norm", "optimizer")) / step["seconds"] - 1), 0.5)
-        self.assertIn("float products", step["operations"])
+        self.assertGreater(sum(step["operations"].values()), 0)
         self.assertNotIn("owners", step)  # of two arms in one process
 
     def test_owners_of_memory(self):
