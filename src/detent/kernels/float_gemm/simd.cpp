@@ -32,7 +32,7 @@ constexpr int kRows = 6;  // 12 of 16
 #endif
 // A panel of columns [kDepth, kColumns] stays in the first-level cache while all rows of a block pass by, a block of
 // rows [kBlockRows, kDepth] in the second, a block of columns [kDepth, kBlockColumns] in the third.
-constexpr int64_t kDepth = 256, kBlockRows = 192, kBlockColumns = 1536;
+constexpr int64_t kDepth = 512, kBlockRows = 96, kBlockColumns = 768;
 static_assert(kBlockRows % kRows == 0 && kBlockColumns % kColumns == 0);
 
 // Continues the sums in out (or starts them) over `depth` elements.
