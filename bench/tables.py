@@ -144,7 +144,9 @@ SECTIONS = {"machine": (machine, "machine"), "kernels": (kernels, "kernels"), "s
 def filled(text, records):
     def section(match):
         make, part = SECTIONS[match[1]]
-        made = [make(record).strip("\n") + "\n" for record in records if part in record]
+        having = [record for record in records if part in record]
+        titles = [f"**{record['machine']['cpu']}, {record['machine']['integer_products']}**\n\n" if len(having) > 1 else "" for record in having]
+        made = [title + make(record).strip("\n") + "\n" for title, record in zip(titles, having)]
         return f"<!-- {match[1]} -->\n" + "\n".join(made) + "<!-- end -->"
     return re.sub(r"<!-- (\w+) -->\n.*?<!-- end -->", section, text, flags=re.S)
 

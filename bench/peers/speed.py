@@ -108,6 +108,8 @@ def main():
     what = arguments.what or ["kernels", "steps", "shapes", "scaling"]
     if unknown := set(what) - {"kernels", "steps", "shapes", "scaling"}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    if arguments.record and (arguments.shape or arguments.shapes is not SHAPES):
+        parser.error("a record holds all shapes of a part: leave --shape and --shapes out, or --record")
     program, record = pairs.Program(arguments.program), {}
     if "kernels" in what:
         record["kernels"] = bench_kernels(program, arguments)

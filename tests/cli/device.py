@@ -112,9 +112,11 @@ class Device(Case):
         self.assertIn("LibTorch's CUDA half", self.refusal())
         detail = self.device_of_doctor()["detail"]
         self.assertTrue(detail.startswith("cpu; "), detail)
-        result = self.run_detent("train", self.config)
+        result = self.run_detent("train", self.config, "--set", "train.device=auto")
         self.assertIn("training on cpu", result.err)
         self.assertIn("the GPU Pretended GPU is not used: ", result.err)
+        machine = next(line for line in support.log_lines(self.run_folder) if line["kind"] == "machine")
+        self.assertIn("LibTorch's CUDA half", machine["gpu_not_used"])
 
 
 if __name__ == "__main__":

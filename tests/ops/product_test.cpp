@@ -35,6 +35,16 @@ TEST(Product, OfMatricesViewsAndTransposes) {
   }
 }
 
+TEST(Product, RefusesSizesThatDoNotMeet) {
+  for (int64_t rows : {1, 64}) {
+    const at::Tensor x = normal({rows, 8});
+    EXPECT_ANY_THROW(product(x, normal({9, 4}))) << rows;
+    EXPECT_ANY_THROW(product(x, normal({8}))) << rows;
+    EXPECT_ANY_THROW(ops::linear(x, normal({4, 7}))) << rows;
+    EXPECT_ANY_THROW(ops::linear(x, normal({4, 8}), normal({1}))) << rows;
+  }
+}
+
 TEST(Product, HasTheSameBitsOnAnyNumberOfThreads) {
   at::manual_seed(2);
   const int before = at::get_num_threads();

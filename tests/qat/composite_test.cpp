@@ -190,9 +190,9 @@ Stepped stepped(const Subject& subject, const OptimizerOptions& options, const P
   return {w, optimizer->state(), distance_to_target(w, *optimizer->parameters()[0].target)};
 }
 
-// Elements that differ by more than the bound, in units of the largest.
+// Elements that do not agree within the bound, in units of the largest; one that is not a number agrees with none.
 int64_t far_apart(const at::Tensor& a, const at::Tensor& b, double bound) {
-  return (a - b).abs().gt(b.abs().max() * bound).sum().item<int64_t>();
+  return (a - b).abs().le(b.abs().max() * bound).logical_not().sum().item<int64_t>();
 }
 
 TEST(Composites, OptimizerSteps) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "detent/base/error.h"
 #include "detent/kernels/float_gemm/float_gemm.h"
 #include "detent/ops/device.h"
 #include "detent/ops/with_backward.h"
@@ -58,6 +59,8 @@ class Parts {
 
 at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
   const at::NoGradGuard no_graph;
+  if (a.dim() != 2 || b.dim() != 2 || a.size(1) != b.size(0))
+    fail("[product] got {} and {}, expected [m, k] and [k, n]", fmt::join(a.sizes(), "x"), fmt::join(b.sizes(), "x"));
   if (!pays(a, b)) return a.mm(b);
   RECORD_FUNCTION("detent::mm",
                   std::vector<c10::IValue>());  // profilers and `detent bench steps` see ours as they see ATen's
@@ -76,6 +79,8 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const at::Tensor rows = x.detach().reshape({-1, x.size(-1)}), w = weight.detach();
+  if (bias.defined() && bias.sizes() != weight.sizes().slice(0, 1))
+    fail("[linear] got a bias of {} elements for {} outputs", bias.numel(), weight.size(0));
   if (!pays(rows, w)) return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
   const std::vector<int64_t> in_sizes = x.sizes().vec();
   std::vector<int64_t> out_sizes = in_sizes;
@@ -84,10 +89,13 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   if (bias.defined()) out.add_(bias.detach());
   const bool to_x = x.requires_grad(), to_weight = weight.requires_grad(),
              to_bias = bias.defined() && bias.requires_grad();
+  // Each operand is kept for the other's gradient.
+  const at::Tensor for_x = to_x ? w : at::Tensor(), for_weight = to_weight ? rows : at::Tensor();
   return with_backward(out.view(out_sizes), {x, weight, bias}, [=](const at::Tensor& gradient) {
     const at::Tensor g = gradient.reshape({-1, gradient.size(-1)});
-    return std::vector<at::Tensor>{to_x ? product(g, w).view(in_sizes) : at::Tensor(),
-                                   to_weight ? product(g.t(), rows) : at::Tensor(), to_bias ? g.sum(0) : at::Tensor()};
+    return std::vector<at::Tensor>{to_x ? product(g, for_x).view(in_sizes) : at::Tensor(),
+                                   to_weight ? product(g.t(), for_weight) : at::Tensor(),
+                                   to_bias ? g.sum(0) : at::Tensor()};
   });
 }
 

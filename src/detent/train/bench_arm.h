@@ -40,8 +40,8 @@ class BenchArm {
   BenchArm(const ArmKind& kind, const StepShape& shape);
   StepTimes step();
   double evaluation();  // seconds
-  // Seconds of one step by kind of operation: ATen's products, its attention, its other operations, and the rest, which
-  // is the program's own kernels and the autograd engine.
+  // Seconds of one step by kind of operation: float products, attention, ATen's other operations, and the rest, which
+  // is the program's other kernels and the autograd engine.
   std::map<std::string, double> step_by_operation();
   HeldBytes held();
   // Seconds that the products of a step need at least: at two operations a weight and token forward, where codes are

@@ -18,14 +18,14 @@ namespace detent {
 
 struct TrainOptions {
   int64_t steps = 2000, batch_size = 16, gradient_accumulation = 1, seed = 0, threads = 0, log_every = 10;
-  std::string precision = "auto", device = "auto";
+  std::string precision = "auto", device = "cpu";
   template <class V>
   void visit(V& v) {
     v.field("steps", steps, "optimizer steps; 0: only evaluate and write the model", kNonNegative);
     v.field("batch_size", batch_size, "windows in a forward", Range{1, 1 << 20});
     v.field("gradient_accumulation", gradient_accumulation, "forwards in a step", Range{1, 1 << 20});
     v.field("precision", precision, "fp32; auto picks it", Choices{"auto", "fp32"});
-    v.field("device", device, "cuda: an NVIDIA GPU (not tested on one yet); auto picks it where it can be used",
+    v.field("device", device, "cuda: an NVIDIA GPU (not tested on one yet); auto: it where it can be used, else cpu",
             Choices{"auto", "cpu", "cuda"});
     v.field("seed", seed, "decides weights, order of the data and noise", kNonNegative);
     v.field("threads", threads, "0: one a core", Range{0, 1024});

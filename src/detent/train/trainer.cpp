@@ -211,12 +211,14 @@ void Trainer::see_first_batch() {
 void Trainer::describe_machine() {
   const std::string device = device_name(session_.device);
   json line = {{"kind", "machine"}, {"step", step_}, {"device", device}, {"threads", at::get_num_threads()}};
+  const bool chosen = config().train.device == "auto" && session_.device.is_cpu();
+  const bool unused = chosen && !find_cuda().name.empty();
+  if (unused) line["gpu_not_used"] = find_cuda().missing;
   describe_light(line);
   log_->write(line);
   if (quiet_) return;
   fmt::print(stderr, "training on {}, {}\n", device, format_items(at::get_num_threads(), "thread"));
-  const bool chosen = config().train.device == "auto" && session_.device.is_cpu();
-  if (chosen && !find_cuda().name.empty())
+  if (unused)
     fmt::print(stderr, "the GPU {} is not used: {}; {}\n", find_cuda().name, find_cuda().missing, find_cuda().fix);
   if (!begun_on_.empty() && begun_on_ != session_.device.str())
     fmt::print(stderr,

@@ -47,14 +47,15 @@ HWY_INLINE void forget(V& value) {
 double float_burst() {
   const hn::ScalableTag<float> d;
   auto x = hn::Set(d, 0.5f);
-  auto a = x, b = x, c = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x;  // ten chains hide the latency of any core
-  for (int round = 0; round < kRounds; ++round) {
+  auto a = x, b = x, c = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x;  // ten chains hide the latency
+  // A product of its own for each sum: without fused instructions it would be made once for all.
+  const auto add = [&](auto& sum) HWY_ATTR {
     forget(x);
-    a = hn::MulAdd(x, x, a), b = hn::MulAdd(x, x, b), c = hn::MulAdd(x, x, c), e = hn::MulAdd(x, x, e);
-    f = hn::MulAdd(x, x, f), g = hn::MulAdd(x, x, g), h = hn::MulAdd(x, x, h), i = hn::MulAdd(x, x, i);
-    j = hn::MulAdd(x, x, j), k = hn::MulAdd(x, x, k);
-    forget(a), forget(b), forget(c), forget(e), forget(f), forget(g), forget(h), forget(i), forget(j), forget(k);
-  }
+    sum = hn::MulAdd(x, x, sum);
+    forget(sum);
+  };
+  for (int round = 0; round < kRounds; ++round)
+    add(a), add(b), add(c), add(e), add(f), add(g), add(h), add(i), add(j), add(k);
   return 2.0 * 10 * kRounds * static_cast<double>(hn::Lanes(d));
 }
 
