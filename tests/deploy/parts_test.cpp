@@ -1,5 +1,6 @@
 // Large tensors go into files and are compared in parts of their rows: the same bytes as from whole tensors, and a
 // difference in a later part is found.
+#include "detent/deploy/folder_parts.h"
 #include "detent/quant/tensor_file.h"
 #include "tests/deploy/support.h"
 
@@ -59,6 +60,23 @@ TEST(PartsOfAFile, AChangedLaterPartIsFound) {
   export_to(changed, "gguf:f32", folder / "x");
   const VerifyReport report = verify_file(folder / "x", open_model_any(folder / "checkpoint"));
   for (const VerifyRow& row : report.tensors) EXPECT_EQ(row.differing, row.name == kTable || row.name == kUp ? 64 : 0);
+}
+
+// 1/3 in the first part or the last: 16 bits hold the rest of the table, not that.
+TEST(PartsOfAFile, OneValueDecidesTheTypeOfATable) {
+  constexpr int64_t kRows = 17'024, kColumns = 64;
+  for (const int64_t row : {int64_t{-1}, int64_t{0}, kRows - 1}) {
+    ShippedModel model;
+    model.tensors["table"] = unread({kRows, kColumns});
+    model.read_rows = [=](const std::string&, int64_t first, int64_t count) {
+      const at::Tensor value = at::full({count, kColumns}, 0.5f);
+      if (row >= first && row < first + count) value.select(0, row - first).fill_(1.0f / 3);
+      return ShippedTensor{.value = value};
+    };
+    ASSERT_LT(model.part_rows("table"), kRows);
+    EXPECT_EQ(stored_dtype(model, "table", Storage::kF16), row < 0 ? io::Dtype::kF16 : io::Dtype::kF32) << row;
+    EXPECT_EQ(stored_dtype(model, "table", Storage::kF32), io::Dtype::kF32);
+  }
 }
 
 }  // namespace

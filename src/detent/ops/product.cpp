@@ -62,8 +62,8 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
   if (a.dim() != 2 || b.dim() != 2 || a.size(1) != b.size(0))
     fail("[product] got {} and {}, expected [m, k] and [k, n]", fmt::join(a.sizes(), "x"), fmt::join(b.sizes(), "x"));
   if (!pays(a, b)) return a.mm(b);
-  RECORD_FUNCTION("detent::mm",
-                  std::vector<c10::IValue>());  // profilers and `detent bench steps` see ours as they see ATen's
+  // Profilers and `detent bench steps` see our products as they see ATen's.
+  RECORD_FUNCTION("detent::mm", std::vector<c10::IValue>());
   const at::Tensor left = dense(a), right = dense(b);
   const kernels::FloatLines rows{left.const_data_ptr<float>(), left.stride(0), left.stride(1)},
       columns{right.const_data_ptr<float>(), right.stride(1), right.stride(0)};

@@ -1,5 +1,6 @@
 // The optimizers' kernels (kernels/optimizer) as composites of ATen's operations on whole tensors: for what the kernels
-// cannot read (ops/device.h). On the CPU all is bit-equal to them but sums.
+// cannot read (ops/device.h). On the CPU all is bit-equal to them but sums, and adamw up to its square root, which ATen
+// does not always round right.
 #pragma once
 #include <ATen/core/Tensor.h>
 
