@@ -22,7 +22,7 @@ void check(const std::vector<float>& x, int offset, int64_t block) {
 TEST_P(Hadamard, EveryBlockCountAndAlignment) {
   for (int64_t block : hadamard_blocks())
     for (int64_t count = 0; count <= 35; count += block > 16 ? 5 : 1)
-      for (int offset = 0; offset < kCaseOffsets; ++offset) {
+      for (const int offset : case_offsets(block * count)) {
         const std::vector<float> x = gaussian_values(block * count, 1);
         SCOPED_TRACE(::testing::Message() << count << " blocks of " << block << " offset " << offset);
         check(x, offset, block);

@@ -58,7 +58,7 @@ void check_swiglu(const std::vector<float>& gate, const std::vector<float>& up, 
 
 TEST_P(LayerKernels, RmsNormEqualsItsReference) {
   for (int64_t n : case_lengths())
-    for (int offset = 0; offset < kCaseOffsets; offset += 5)
+    for (const int offset : case_offsets(n))
       for (const std::vector<float>& x : hostile(n, 1)) {
         if (n == 0) continue;
         SCOPED_TRACE(::testing::Message() << n << " offset " << offset);
@@ -69,7 +69,7 @@ TEST_P(LayerKernels, RmsNormEqualsItsReference) {
 
 TEST_P(LayerKernels, SwigluEqualsItsReference) {
   for (int64_t n : case_lengths())
-    for (int offset = 0; offset < kCaseOffsets; offset += 5)
+    for (const int offset : case_offsets(n))
       for (const std::vector<float>& gate : hostile(n, 2))
         for (const std::vector<float>& up : hostile(n, 3)) {
           SCOPED_TRACE(::testing::Message() << n << " offset " << offset);

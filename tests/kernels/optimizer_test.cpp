@@ -42,7 +42,7 @@ void expect_same_rows(const Row& got, const Row& expected) {
 template <class Step>
 void check_rows(Step step) {
   for (int64_t n : case_lengths())
-    for (int offset = 0; offset<kCaseOffsets; offset += n> 70 ? 5 : 1)
+    for (const int offset : case_offsets(n))
       for (bool hostile : {false, true}) {
         SCOPED_TRACE(::testing::Message() << "n " << n << " offset " << offset << " hostile " << hostile);
         Row got(n, offset, hostile), expected(n, offset, hostile);
@@ -79,7 +79,7 @@ TEST_P(Optimizer, Pull) {
 
 TEST_P(Optimizer, Sums) {
   for (int64_t n : case_lengths())
-    for (int offset = 0; offset < kCaseOffsets; ++offset)
+    for (const int offset : case_offsets(n))
       for (bool hostile : {false, true}) {
         const Row r(n, offset, hostile);
         EXPECT_TRUE(same(dot(r.w.data(), r.g.data(), n), reference::dot(r.w.data(), r.g.data(), n))) << n;

@@ -17,6 +17,7 @@ using FloatVec = hn::Vec<FloatTag>;
 using IntTag = hn::RebindToSigned<FloatTag>;
 using IntVec = hn::Vec<IntTag>;
 constexpr FloatTag kF;
+constexpr IntTag kI;
 inline constexpr int kFloats = static_cast<int>(hn::MaxLanes(FloatTag()));
 
 }  // namespace detent::kernels::HWY_NAMESPACE

@@ -17,8 +17,11 @@ inline std::vector<int64_t> case_lengths() {
   return lengths;
 }
 
-// Floats between a 64-byte boundary and a buffer's first element.
-inline constexpr int kCaseOffsets = 16;
+// Elements between a 64-byte boundary and a buffer's first: at a boundary of every vector width, beside and between
+// them.
+inline std::vector<int> case_offsets(int64_t n) {
+  return n > 70 ? std::vector{0, 5, 10, 15} : std::vector{0, 1, 4, 7, 8, 15};
+}
 
 inline std::vector<float> gaussian_values(int64_t n, uint64_t seed, float sigma = 1) {
   std::vector<float> values(static_cast<size_t>(n), 0.0f);

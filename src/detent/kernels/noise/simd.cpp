@@ -18,7 +18,6 @@ using reference::add_gaussian;
 using WordTag = hn::RebindToUnsigned<FloatTag>;
 using WordVec = hn::Vec<WordTag>;
 constexpr WordTag kU;
-constexpr IntTag kI;
 constexpr int kBlocks = kFloats;     // Philox blocks in flight
 constexpr int kRound = 4 * kBlocks;  // elements they give
 

@@ -16,8 +16,6 @@ using reference::swiglu;
 using reference::swiglu_backward;
 #else
 
-constexpr IntTag kI;
-
 HWY_INLINE FloatVec exp_of_negative(FloatVec x) {
   const FloatVec k = hn::Round(hn::Mul(x, hn::Set(kF, kLog2E)));
   const FloatVec high = hn::Sub(x, hn::Mul(k, hn::Set(kF, kLn2High)));
