@@ -34,14 +34,14 @@ struct Case {
   FloatGemmPart part() const { return {0, rows, 0, columns}; }
 };
 
-// Around tiles of 6 and 12 rows, 8, 16 and 32 columns; around blocks of 96 rows, 512 elements and 768 columns.
+// Around tiles of 6 and 12 rows, 8, 16 and 32 columns; around blocks of 48 rows, 768 elements and 768 columns.
 std::vector<Case> cases() {
   std::vector<Case> all = {{97, 33, 70}, {11, 800, 40}, {13, 17, 1030}, {100, 800, 530},
                            {25, 3, 0},   {0, 5, 4},     {5, 0, 4}};
   for (int64_t rows : {1, 5, 6, 7, 12, 13, 25})
     for (int64_t columns : {1, 7, 8, 16, 17, 32, 33, 65})
       for (int64_t depth : {1, 3, 4, 19}) all.push_back({rows, columns, depth});
-  for (int64_t depth : {511, 512, 513, 515}) all.push_back({14, 34, depth});
+  for (int64_t depth : {767, 768, 769, 771, 1537}) all.push_back({14, 34, depth});
   return all;
 }
 

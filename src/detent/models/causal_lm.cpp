@@ -118,6 +118,11 @@ at::Tensor CausalLm::output_layer(const at::Tensor& states, const at::Tensor& ta
   return config_.tie_word_embeddings ? ops::linear(states, table) : head_.forward(states);
 }
 
+at::Tensor CausalLm::output_weight(const at::Tensor& table) const {
+  if (config_.tie_word_embeddings) return table;
+  return head_.rule ? at::Tensor() : head_.weight;
+}
+
 at::Tensor CausalLm::logits(const at::Tensor& ids, const at::Tensor& segments) {
   const Hidden hidden = hidden_states(ids, segments);
   return output_layer(hidden.states, hidden.table);

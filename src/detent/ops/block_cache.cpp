@@ -51,7 +51,7 @@ BlockCache::Block BlockCache::take(size_t size) {
   const std::lock_guard lock(mutex_);
   Block block{nullptr, size};
   if (!take_kept(size, block)) {
-    const size_t most = std::max(bytes_.most_used, bytes_.used + size);
+    const size_t most = std::max(bytes_.most_used, bytes_.used + size) + kSpare;
     let_go(most - bytes_.used - size);
     block.data = map(size);
     if (!block.data) {

@@ -9,12 +9,13 @@
 
 namespace detent {
 
-// Blocks of at least kLeast bytes; smaller ones come from `small`. What is kept for later never makes the sum of kept
-// and used blocks larger than the sum of used ones has ever been. Large pages are asked for where the system grants
+// Blocks of at least kLeast bytes; smaller ones come from `small`. What is kept for later makes the sum of kept and
+// used blocks larger than the sum of used ones has ever been by kSpare at most: phases that need blocks of other sizes,
+// as attention and MLP do, would otherwise take them from each other. Large pages are asked for where the system grants
 // them. Memory that the system does not give throws what `small` throws.
 class BlockCache final : public c10::Allocator {
  public:
-  static constexpr size_t kLeast = size_t{1} << 18;
+  static constexpr size_t kLeast = size_t{1} << 18, kSpare = size_t{1} << 25;
 
   explicit BlockCache(c10::Allocator& small) : small_(small) {}
 

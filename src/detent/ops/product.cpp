@@ -21,11 +21,6 @@ constexpr int64_t kLeastRows = 16;
 constexpr int64_t kLeastWork = 1 << 16;               // multiplications worth a thread
 constexpr int64_t kRowGrain = 12, kColumnGrain = 32;  // whole tiles on every instruction set
 
-bool pays(const at::Tensor& a, const at::Tensor& b) {
-  const auto fits = [](const at::Tensor& x) { return has_kernels(x) && x.scalar_type() == at::kFloat; };
-  return fits(a) && fits(b) && a.size(0) >= kLeastRows && kernels::float_gemm_fuses();
-}
-
 // One stride is 1, whichever way it lies.
 at::Tensor dense(const at::Tensor& x) { return x.stride(0) == 1 || x.stride(1) == 1 ? x : x.contiguous(); }
 
@@ -57,11 +52,16 @@ class Parts {
 
 }  // namespace
 
+bool has_product(const at::Tensor& a, const at::Tensor& b) {
+  const auto fits = [](const at::Tensor& x) { return has_kernels(x) && x.scalar_type() == at::kFloat; };
+  return fits(a) && fits(b) && a.size(0) >= kLeastRows && kernels::float_gemm_fuses();
+}
+
 at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
   const at::NoGradGuard no_graph;
   if (a.dim() != 2 || b.dim() != 2 || a.size(1) != b.size(0))
     fail("[product] got {} and {}, expected [m, k] and [k, n]", fmt::join(a.sizes(), "x"), fmt::join(b.sizes(), "x"));
-  if (!pays(a, b)) return a.mm(b);
+  if (!has_product(a, b)) return a.mm(b);
   // Profilers and `detent bench steps` see our products as they see ATen's.
   RECORD_FUNCTION("detent::mm", std::vector<c10::IValue>());
   const at::Tensor left = dense(a), right = dense(b);
@@ -81,7 +81,7 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   const at::Tensor rows = x.detach().reshape({-1, x.size(-1)}), w = weight.detach();
   if (bias.defined() && bias.sizes() != weight.sizes().slice(0, 1))
     fail("[linear] got a bias of {} elements for {} outputs", bias.numel(), weight.size(0));
-  if (!pays(rows, w)) return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
+  if (!has_product(rows, w)) return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
   const std::vector<int64_t> in_sizes = x.sizes().vec();
   std::vector<int64_t> out_sizes = in_sizes;
   out_sizes.back() = weight.size(0);

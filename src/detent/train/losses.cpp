@@ -6,13 +6,17 @@
 #include <algorithm>
 #include <limits>
 
+#include "detent/ops/output_loss.h"
+#include "detent/ops/product.h"
+
 namespace detent {
 
 namespace {
 
-constexpr int64_t kLogits = 16 << 20;         // computed at a time: 64 MB
-constexpr int64_t kTrainingLogits = 2 << 20;  // likewise, three times over: logits, their softmax, their gradient
-constexpr int64_t kLeastPositions = 128;      // each time the output layer's weights are read and their gradient added
+constexpr int64_t kLogits = 16 << 20;           // computed at a time: 64 MB
+constexpr int64_t kStatesWithoutLogits = 4096;  // likewise, where each leaves one sum per block of the vocabulary
+constexpr int64_t kTrainingLogits = 2 << 20;    // likewise, three times over: logits, their softmax, their gradient
+constexpr int64_t kLeastPositions = 128;  // each time the output layer's weights are read and their gradient added
 
 // Whole numbers of a batch, copied to where the model is.
 at::Tensor numbers(const CausalLm& model, const std::vector<int64_t>& values, at::IntArrayRef shape) {
@@ -106,13 +110,17 @@ at::Tensor prediction_losses(CausalLm& model, const Batch& batch, const std::vec
   for (const Prediction& prediction : predictions) ids.push_back(prediction.target);
   const at::Tensor targets = numbers(model, ids, {count});
   const Hidden hidden = states_of(model, batch, predictions);
+  const at::Tensor weight = model.output_weight(hidden.table);
   at::Tensor losses = at::empty({count}, at::kFloat);
-  const int64_t chunk = states_at_a_time(model);
+  const bool in_cache = weight.defined() && ops::has_product(hidden.states, weight);
+  const int64_t chunk = in_cache ? kStatesWithoutLogits : states_at_a_time(model);
   for (int64_t first = 0; first < count; first += chunk) {
     const int64_t size = std::min(chunk, count - first);
+    const at::Tensor states = hidden.states.narrow(0, first, size), wanted = targets.narrow(0, first, size);
     losses.narrow(0, first, size)
-        .copy_(at::cross_entropy_loss(model.output_layer(hidden.states.narrow(0, first, size), hidden.table),
-                                      targets.narrow(0, first, size), {}, at::Reduction::None));
+        .copy_(weight.defined()
+                   ? ops::output_losses(states, weight, wanted)
+                   : at::cross_entropy_loss(model.output_layer(states, hidden.table), wanted, {}, at::Reduction::None));
   }
   return losses;
 }

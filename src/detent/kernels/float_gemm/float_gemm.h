@@ -15,7 +15,7 @@ struct FloatLines {
 
 // out[i, j] = sum_k left(i, k) * right(j, k) for rows i in [row_begin, row_end) and columns j in [column_begin,
 // column_end), 0 for depth 0; out has its columns side by side and `out_stride` elements from row to row. Each calling
-// thread keeps 2 MB for packed operands.
+// thread keeps 2.5 MB for packed operands.
 struct FloatGemmPart {
   int64_t row_begin, row_end, column_begin, column_end;
 };

@@ -30,9 +30,9 @@ constexpr int kRows = 12;                     // 24 of 32 registers hold sums
 #else
 constexpr int kRows = 6;  // 12 of 16
 #endif
-// A panel of columns [kDepth, kColumns] stays in the first-level cache while all rows of a block pass by, a block of
-// rows [kBlockRows, kDepth] in the second, a block of columns [kDepth, kBlockColumns] in the third.
-constexpr int64_t kDepth = 512, kBlockRows = 96, kBlockColumns = 768;
+// A block of rows [kBlockRows, kDepth] stays in the second-level cache while panels of columns [kDepth, kColumns] pass
+// by, a block of columns [kDepth, kBlockColumns] in the third. Sums go through memory once for each kDepth elements.
+constexpr int64_t kDepth = 768, kBlockRows = 48, kBlockColumns = 768;
 static_assert(kBlockRows % kRows == 0 && kBlockColumns % kColumns == 0);
 
 // Continues the sums in out (or starts them) over `depth` elements.
@@ -83,10 +83,11 @@ class FloatGemm {
       : left_(left), right_(right), depth_(depth), out_(out), stride_(stride), packed_(packed) {}
 
   void run(const FloatGemmPart& part) const {
+    const int64_t cuts = (depth_ + kDepth - 1) / kDepth;
     for (int64_t column = part.column_begin; column < part.column_end; column += kBlockColumns)
-      for (int64_t k = 0; k < depth_; k += kDepth)
-        run_columns({part.row_begin, part.row_end, column, std::min(part.column_end, column + kBlockColumns)}, k,
-                    std::min(depth_, k + kDepth));
+      for (int64_t cut = 0; cut < cuts; ++cut)  // about equal ones: a short one costs as much memory traffic
+        run_columns({part.row_begin, part.row_end, column, std::min(part.column_end, column + kBlockColumns)},
+                    depth_ * cut / cuts, depth_ * (cut + 1) / cuts);
   }
 
  private:

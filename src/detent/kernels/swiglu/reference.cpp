@@ -1,21 +1,11 @@
-#include <bit>
 #include <cmath>
 
-#include "detent/kernels/swiglu/exponential.h"
+#include "detent/kernels/exponential.h"
 #include "detent/kernels/swiglu/swiglu.h"
 
 namespace detent::kernels::reference {
 
 namespace {
-
-float exp_of_negative(float x) {
-  if (!(x > kLeastExponent)) return 0;
-  const float k = std::nearbyint(x * kLog2E);
-  const float r = x - k * kLn2High - k * kLn2Low;
-  float sum = kTaylor[0];
-  for (int i = 1; i < 8; ++i) sum = sum * r + kTaylor[i];
-  return sum * std::bit_cast<float>((static_cast<int32_t>(k) + 127) << 23);
-}
 
 float sigmoid(float x) {
   const float e = exp_of_negative(-std::fabs(x));

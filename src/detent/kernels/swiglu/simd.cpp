@@ -5,7 +5,7 @@
 // After targets.h, which it depends on.
 #include "hwy/foreach_target.h"
 // After foreach_target.h, as Highway asks.
-#include "detent/kernels/swiglu/exponential.h"
+#include "detent/kernels/exponential-inl.h"
 #include "detent/kernels/swiglu/swiglu.h"
 #include "detent/kernels/vectors-inl.h"
 
@@ -15,17 +15,6 @@ namespace detent::kernels::HWY_NAMESPACE {
 using reference::swiglu;
 using reference::swiglu_backward;
 #else
-
-HWY_INLINE FloatVec exp_of_negative(FloatVec x) {
-  const FloatVec k = hn::Round(hn::Mul(x, hn::Set(kF, kLog2E)));
-  const FloatVec high = hn::Sub(x, hn::Mul(k, hn::Set(kF, kLn2High)));
-  const FloatVec r = hn::Sub(high, hn::Mul(k, hn::Set(kF, kLn2Low)));
-  FloatVec sum = hn::Set(kF, kTaylor[0]);
-  for (int i = 1; i < 8; ++i) sum = hn::Add(hn::Mul(sum, r), hn::Set(kF, kTaylor[i]));
-  const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(kI, k), hn::Set(kI, 127)));
-  const FloatVec value = hn::Mul(sum, hn::BitCast(kF, exponent));
-  return hn::IfThenElseZero(hn::Gt(x, hn::Set(kF, kLeastExponent)), value);
-}
 
 HWY_INLINE FloatVec sigmoid(FloatVec x) {
   const FloatVec one = hn::Set(kF, 1.0f), e = exp_of_negative(hn::Neg(hn::Abs(x)));
