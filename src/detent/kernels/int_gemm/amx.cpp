@@ -6,11 +6,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// From here on compiled for a processor that has AMX, not for the baseline.
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,amx-tile,amx-int8")
 #include <immintrin.h>
 
+// What the loop includes of the library, before its functions would be compiled as the loop is.
+#include <algorithm>
+#include <cstring>
+
+#include "hwy/base.h"
+
+// From here on compiled for a processor that has AMX, not for the baseline.
+HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,amx-tile,amx-int8")
 #include "detent/kernels/int_gemm/loop-inl.h"
 
 namespace detent::kernels::amx {
@@ -91,7 +96,7 @@ double burst() {
 }
 
 }  // namespace detent::kernels::amx
-#pragma GCC pop_options
+HWY_POP_ATTRIBUTES
 
 #else
 namespace detent::kernels::amx {

@@ -2,11 +2,16 @@
 #include "detent/kernels/targets.h"
 
 #if defined(__x86_64__)
-// From here on compiled for a processor that has VNNI, not for the baseline.
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 #include <immintrin.h>
 
+// What the loop includes of the library, before its functions would be compiled as the loop is.
+#include <algorithm>
+#include <cstring>
+
+#include "hwy/base.h"
+
+// From here on compiled for a processor that has VNNI, not for the baseline.
+HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 #include "detent/kernels/int_gemm/loop-inl.h"
 
 namespace detent::kernels::vnni {
@@ -46,7 +51,7 @@ double burst() {
 }
 
 }  // namespace detent::kernels::vnni
-#pragma GCC pop_options
+HWY_POP_ATTRIBUTES
 
 #else
 namespace detent::kernels::vnni {
