@@ -28,7 +28,8 @@ function(detent_unity TARGET)
 endfunction()
 
 # The time of these sources goes into the compiler, not into running: the preset core does not optimize them. fmt 9 would
-# have GCC optimize its templates all the same, a fifth of that time, where __OPTIMIZE__ is not defined.
+# have GCC optimize its templates all the same, a fifth of that time, where __OPTIMIZE__ is not defined. A source with
+# intrinsics must be optimized for that (below, in CMakeLists.txt): the define promises that their arguments are constants.
 function(detent_small TARGET)
   if(DETENT_CORE)
     target_compile_options(${TARGET} PRIVATE -O0 -fPIC -D__OPTIMIZE__)
@@ -43,7 +44,8 @@ function(detent_unity_of_targets TARGET)
   get_target_property(sources ${TARGET} SOURCES)
   set(parts "")
   foreach(source ${sources})
-    file(STRINGS ${source} once REGEX "hwy/foreach_target.h")
+    file(STRINGS ${source} once REGEX "^#include \"hwy/foreach_target.h\"")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
     if(once)
       string(APPEND parts "#include \"${source}\"\n")
       set_source_files_properties(${source} PROPERTIES HEADER_FILE_ONLY ON)

@@ -113,7 +113,7 @@ void check_all(const std::vector<float>& x, int offset, float scale, const Grid&
   }
 }
 
-TEST_P(FakeQuant, EveryLengthAndAlignment) {
+TEST_P(FakeQuant, LengthsAndAlignments) {
   for (const Grid& grid : {Grid{GridKind::kInt, 4}, Grid{GridKind::kMidrise, 3}, Grid{GridKind::kBinary, 1}})
     for (int64_t n : case_lengths())
       for (const int offset : case_offsets(n))

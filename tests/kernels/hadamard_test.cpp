@@ -19,7 +19,7 @@ void check(const std::vector<float>& x, int offset, int64_t block) {
   ASSERT_TRUE(same_output(in, expected)) << "in place";
 }
 
-TEST_P(Hadamard, EveryBlockCountAndAlignment) {
+TEST_P(Hadamard, BlockCountsAndAlignments) {
   for (int64_t block : hadamard_blocks())
     for (int64_t count = 0; count <= 35; count += block > 16 ? 5 : 1)
       for (const int offset : case_offsets(block * count)) {

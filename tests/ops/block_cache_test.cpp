@@ -1,4 +1,4 @@
-// Blocks of memory are used again, never twice at once, and never make the process larger than what it needed.
+// Blocks of memory are used again, never twice at once, and make the process little larger than what it needed.
 #include "detent/ops/block_cache.h"
 
 #include <c10/core/CPUAllocator.h>
@@ -33,7 +33,7 @@ TEST_F(BlockCacheTest, SmallOnesAreNotKept) {
   EXPECT_EQ(cache.bytes().most_used, 0U);
 }
 
-TEST_F(BlockCacheTest, KeepsNoMoreThanWasNeeded) {
+TEST_F(BlockCacheTest, KeepsLittleMoreThanWasNeeded) {
   bool spared = false;
   for (size_t n = 1; n < 40; ++n) {
     cache.allocate(n * kMegabyte);  // freed at once: no two of these were ever needed together

@@ -13,6 +13,7 @@
 namespace detent {
 namespace {
 
+using test::relative_error;
 using test::same_bits;
 
 constexpr int64_t kDepth = 96, kRows = 37, kOutputs = 21;
@@ -65,20 +66,23 @@ at::Tensor bound(const at::Tensor& x, const at::Tensor& w, int64_t segments) {
 TEST(Coded, EveryPairOfSpecs) {
   int64_t pairs = 0;
   const at::Tensor x = gaussian({kRows, kDepth}, 1), w = gaussian({kOutputs, kDepth}, 2);
-  for (Rotation rotation : {Rotation::kNone, Rotation::kHadamardHalf})
+  for (Rotation rotation : {Rotation::kNone, Rotation::kHadamardHalf, Rotation::kHadamard})
     for (const QuantSpec& input : specs(rotation))
       for (const QuantSpec& weight : specs(rotation)) {
         const auto pair = ops::code_pair(input, weight, kDepth);
         if (!pair) continue;
         SCOPED_TRACE(input.name() + " times " + weight.name());
         const Product product(*pair, x, w);
-        const at::Tensor xq = plain_value(x, input), wq = plain_value(w, weight);
+        const at::Tensor xq = plain_value(x, pair->input), wq = plain_value(w, pair->weight);
         ASSERT_TRUE(same_bits(ops::row_values(*pair, product.rows), xq));
         ASSERT_TRUE(same_bits(ops::weight_values(*pair, product.weight), wq));
         const at::Tensor x64 = xq.to(at::kDouble), w64 = wq.to(at::kDouble);
         const at::Tensor error = (product.out.to(at::kDouble) - x64.mm(w64.t())).abs();
         ASSERT_TRUE(error.le(bound(x64, w64, kDepth / pair->segment)).all().item<bool>())
             << (error / bound(x64, w64, kDepth / pair->segment)).max().item<double>();
+        // As the values that ship are multiplied, rotated back or not: they are rounded once or twice more.
+        const at::Tensor shipped = plain_value(x, input).to(at::kDouble).mm(plain_value(w, weight).to(at::kDouble).t());
+        ASSERT_LE(relative_error(product.out.to(at::kDouble), shipped), 2e-6);
         ++pairs;
       }
   EXPECT_GT(pairs, 1000);
@@ -119,7 +123,9 @@ TEST(Coded, PairsThatAreNoScaledSumsOfIntegers) {
   EXPECT_TRUE(ops::code_pair(half, half, 96));
   EXPECT_FALSE(ops::code_pair(group, other, 96)) << "neither group divides the other";
   EXPECT_FALSE(ops::code_pair(row, tiny, 96)) << "a segment is a multiple of 4";
-  EXPECT_FALSE(ops::code_pair(back, back, 96)) << "the product is not in the basis of the codes";
+  EXPECT_TRUE(ops::code_pair(back, back, 96));
+  EXPECT_FALSE(ops::code_pair(back, half, 96)) << "one value is rotated, the other is not";
+  EXPECT_FALSE(ops::code_pair(back, row, 96));
   EXPECT_FALSE(ops::code_pair(row, half, 96));
   EXPECT_FALSE(ops::code_pair(row, spec_of("e2m1", 4, "row", ScaleRule::kAbsmax), 96)) << "levels are not codes";
   EXPECT_TRUE(ops::code_pair(wide, wide, 4096));

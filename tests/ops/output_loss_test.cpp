@@ -1,4 +1,4 @@
-// The loss of an output layer without its logits, against cross-entropy over all of them in float64.
+// The loss of an output layer without its logits, against cross-entropy in float64 over those of the plain product.
 #include "detent/ops/output_loss.h"
 
 #include <ATen/ATen.h>
@@ -21,9 +21,9 @@ struct Case {
     targets[0] = 0;
     targets[rows - 1] = vocab - 1;
   }
+  // Of the very logits that linear() makes.
   at::Tensor exact() const {
-    return at::cross_entropy_loss(states.to(at::kDouble).mm(weight.to(at::kDouble).t()), targets, {},
-                                  at::Reduction::None);
+    return at::cross_entropy_loss(ops::linear(states, weight).to(at::kDouble), targets, {}, at::Reduction::None);
   }
 };
 
@@ -43,15 +43,37 @@ TEST(OutputLosses, AreTheCrossEntropies) {
       const Case c(rows, in, vocab, spread);
       const at::Tensor got = output_losses(c.states, c.weight, c.targets), exact = c.exact();
       ASSERT_EQ(got.sizes(), exact.sizes());
-      const double largest = c.states.abs().max().item<double>() * static_cast<double>(in);
-      EXPECT_LT((got.to(at::kDouble) - exact).abs().max().item<double>(), 2e-6 * (1 + largest))
-          << rows << " x " << in << " x " << vocab;
+      const at::Tensor error = (got.to(at::kDouble) - exact).abs();
+      EXPECT_TRUE(error.le(exact.abs() * 0x1p-23 + 1e-6).all().item<bool>())
+          << rows << " x " << in << " x " << vocab << ": " << error.max().item<double>();
     }
+}
+
+// More rows than are taken at a time, so many that the last part of equal ones would be one row.
+TEST(OutputLosses, ManyRowsAreTheSameAsFew) {
+  at::manual_seed(6);
+  const Case c(4097, 8, 300);
+  const at::Tensor whole = output_losses(c.states, c.weight, c.targets);
+  EXPECT_LT((whole.to(at::kDouble) - c.exact()).abs().max().item<double>(), 1e-5);
+  if (!has_product(c.states, c.weight)) GTEST_SKIP() << "no fused multiply-add here";
+  EXPECT_TRUE(at::equal(output_losses(c.states.narrow(0, 4077, 20), c.weight, c.targets.narrow(0, 4077, 20)),
+                        whole.narrow(0, 4077, 20)));
+}
+
+// Where no product is ours, in float64 here: some rows at a time.
+TEST(OutputLosses, WholeLogitsInParts) {
+  at::manual_seed(7);
+  const Case c(50, 8, 300);
+  const at::Tensor states = c.states.to(at::kDouble), weight = c.weight.to(at::kDouble);
+  const at::Tensor expected = at::cross_entropy_loss(states.mm(weight.t()), c.targets, {}, at::Reduction::None);
+  for (const int64_t at_a_time : {1, 7, 50, 1000})
+    EXPECT_TRUE(at::allclose(output_losses(states, weight, c.targets, at_a_time), expected)) << at_a_time;
 }
 
 TEST(OutputLosses, DoNotDependOnThreadsOrNeighbours) {
   at::manual_seed(2);
   const Case c(600, 40, 2000);
+  if (!has_product(c.states, c.weight)) GTEST_SKIP() << "no fused multiply-add here";
   const int threads = at::get_num_threads();
   const at::Tensor whole = output_losses(c.states, c.weight, c.targets);
   for (const int n : {1, 2, 3, 5}) {
@@ -79,6 +101,20 @@ TEST(OutputLosses, NonFiniteLogitsSpoilTheirRow) {
   EXPECT_EQ(got.isnan().sum().item<int64_t>(), 2);
 }
 
+// A last block of one logit, which overflows to -Inf: no other way to say that its probability is 0.
+TEST(OutputLosses, ABlockOfNothingSpoilsNoRow) {
+  at::manual_seed(5);
+  Case c(40, 8, 769);
+  c.states.abs_();
+  c.weight[768].fill_(-std::numeric_limits<float>::max());
+  c.states.narrow(0, 0, 20).select(1, 0).fill_(3);
+  c.targets.fill_(1);
+  const at::Tensor got = output_losses(c.states, c.weight, c.targets);
+  EXPECT_TRUE(ops::linear(c.states, c.weight).narrow(1, 768, 1).narrow(0, 0, 20).isinf().all().item<bool>());
+  EXPECT_TRUE(got.isfinite().all().item<bool>());
+  EXPECT_LT((got.to(at::kDouble) - c.exact()).abs().max().item<double>(), 1e-5);
+}
+
 TEST(OutputLosses, WhatDoesNotFitIsRefused) {
   at::manual_seed(4);
   const Case c(20, 8, 30);
@@ -92,6 +128,9 @@ TEST(OutputLosses, WhatDoesNotFitIsRefused) {
   };
   EXPECT_THAT(error(c.states, c.weight, at::full({20}, 30, at::kLong)), testing::HasSubstr("outside of [0, 30)"));
   EXPECT_THAT(error(c.states, c.weight, at::full({20}, -1, at::kLong)), testing::HasSubstr("outside of [0, 30)"));
+  for (const int64_t bad : {-100, -1, 30})  // few rows, which go another way
+    EXPECT_THAT(error(c.states.narrow(0, 0, 5), c.weight, at::full({5}, bad, at::kLong)),
+                testing::HasSubstr("outside of [0, 30)"));
   EXPECT_THAT(error(c.states, c.weight, c.targets.narrow(0, 0, 19)), testing::HasSubstr("19 targets"));
   EXPECT_THAT(error(c.states.narrow(1, 0, 7), c.weight, c.targets), testing::HasSubstr("20x7"));
 }

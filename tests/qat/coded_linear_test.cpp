@@ -26,6 +26,12 @@ QuantOptions options_of(const std::string& yaml) {
 constexpr const char* kQuest =
     "weights: {grid: midrise, bits: 4, scale: rms, rotation: hadamard_half, group: row, surrogate: trust}\n"
     "activations: {grid: midrise, bits: 4, scale: rms, rotation: hadamard_half, group: token, surrogate: trust}\n";
+constexpr const char* kRotatedBack =
+    "weights: {grid: midrise, bits: 4, scale: rms, rotation: hadamard, group: row, surrogate: trust}\n"
+    "activations: {grid: midrise, bits: 4, scale: rms, rotation: hadamard, group: token, surrogate: trust}\n";
+constexpr const char* kLearnedBack =
+    "weights: {grid: int, bits: 3, scale: learned, rotation: hadamard, group: row, surrogate: lsq}\n"
+    "activations: {grid: int, bits: 4, scale: learned, rotation: hadamard, group: tensor, surrogate: lsq}\n";
 constexpr const char* kGroups =
     "weights: {grid: int, bits: 4, scale: absmax_signed, group: 32, scale_format: fp16, surrogate: ste}\n"
     "activations: {grid: int, bits: 8, scale: absmax, group: token, surrogate: ste}\n";
@@ -70,7 +76,7 @@ struct Pair {
 };
 
 TEST(CodedLinear, EqualsTheLinearOnValues) {
-  for (const char* yaml : {kQuest, kGroups, kLearned, kMixed}) {
+  for (const char* yaml : {kQuest, kRotatedBack, kGroups, kLearned, kLearnedBack, kMixed}) {
     SCOPED_TRACE(yaml);
     Pair layers(yaml);
     const at::Tensor x = gaussian({3, 5, 64}, 3, 1.0f);
@@ -83,7 +89,7 @@ TEST(CodedLinear, EqualsTheLinearOnValues) {
 }
 
 TEST(CodedLinear, EvaluationEqualsTheValuesToo) {
-  for (const char* yaml : {kQuest, kGroups, kLearned, kMixed}) {
+  for (const char* yaml : {kQuest, kRotatedBack, kGroups, kLearned, kLearnedBack, kMixed}) {
     Pair layers(yaml);
     const at::Tensor x = gaussian({3, 5, 64}, 3, 1.0f);
     layers.run(x, true);
@@ -99,7 +105,7 @@ TEST(CodedLinear, EvaluationEqualsTheValuesToo) {
 
 // Whatever changes a weight or its scale must reach the next forward.
 TEST(CodedLinear, KeptCodesFollowTheWeight) {
-  for (const char* yaml : {kQuest, kLearned}) {
+  for (const char* yaml : {kQuest, kRotatedBack, kLearned, kLearnedBack}) {
     Pair layers(yaml);
     const at::Tensor x = gaussian({3, 5, 64}, 3, 1.0f);
     const auto agree = [&](const char* after) {

@@ -172,12 +172,32 @@ TEST(Backpropagate, ALearnedInputScaleOfTheHeadIsOfTheWholeBatch) {
     EXPECT_LT((got[i] - expected[i]).abs().max().item<float>(), 1e-3 * expected[i].abs().max().item<float>()) << i;
 }
 
-// Against logits of every position at once; a vocabulary so large that the output layer is computed in parts.
-TEST(PredictionLosses, EqualTheLossOverAllLogits) {
+// Against logits of every position at once: a head that is an ordinary product, tied or not, and one whose rule has the
+// word, with so large a vocabulary that it is computed in parts.
+enum class Head { kTied, kOwn, kQuantized, kQuantizedInput };
+QuantOptions quantized_head(bool input) {
+  const std::string eight = "{grid: int, bits: 8, scale: absmax, group: token}";
+  Node node = parse_yaml("{skip: [embed_tokens], weights: {grid: int, bits: 2, group: row, scale: absmax}" +
+                             (input ? ", activations: " + eight : "") + "}",
+                         "quant");
+  expand_quant(node);
+  QuantOptions options;
+  read_options(node, options);
+  return options;
+}
+
+class PredictionLosses : public testing::TestWithParam<Head> {};
+INSTANTIATE_TEST_SUITE_P(Heads, PredictionLosses,
+                         testing::Values(Head::kTied, Head::kOwn, Head::kQuantized, Head::kQuantizedInput));
+
+TEST_P(PredictionLosses, EqualTheLossOverAllLogits) {
   for (const int64_t vocabulary : {257, 300'000}) {
     DecoderConfig config = tiny_config(vocabulary);
-    config.tie_word_embeddings = true;
+    config.tie_word_embeddings = GetParam() == Head::kTied;
     CausalLm model(config, 3);
+    QuantizedModel quantized;
+    if (GetParam() >= Head::kQuantized)
+      quantized = attach(quantized_head(GetParam() == Head::kQuantizedInput), model.slots());
     const auto tokens = documents({41, 60}, {{2, 30}, {41, 101}});
     Loader loader({tokens}, {64, 0, 0, Packing::kDocuments});
     const Batch batch = loader.next(loader.windows());

@@ -120,7 +120,7 @@ at::Tensor CausalLm::output_layer(const at::Tensor& states, const at::Tensor& ta
 
 at::Tensor CausalLm::output_weight(const at::Tensor& table) const {
   if (config_.tie_word_embeddings) return table;
-  return head_.rule ? at::Tensor() : head_.weight;
+  return head_.rule ? head_.rule->product_weight(head_.weight) : head_.weight;
 }
 
 at::Tensor CausalLm::logits(const at::Tensor& ids, const at::Tensor& segments) {

@@ -31,7 +31,7 @@ class CausalLm {
   // [..., vocab], for those of them that are wanted.
   Hidden hidden_states(const at::Tensor& ids, const at::Tensor& segments = {});
   at::Tensor output_layer(const at::Tensor& states, const at::Tensor& table);
-  // The output layer's weight [vocab, hidden] where the layer is an ordinary product with it; else undefined.
+  // What the output layer multiplies by, [vocab, hidden], where it does no more than that; else undefined.
   at::Tensor output_weight(const at::Tensor& table) const;
   // Logits [B, vocab] of what follows ids [B, T] when they come after those that the cache has seen; without gradients.
   // The same as the last position of logits() over all of them, which needs can_extend() of the whole length.

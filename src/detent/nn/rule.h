@@ -16,6 +16,8 @@ class LinearRule {
  public:
   virtual ~LinearRule() = default;
   virtual at::Tensor apply(const at::Tensor& x, const at::Tensor& w) = 0;
+  // The [out, in] that apply() multiplies x by, where it does no more than that; else undefined.
+  virtual at::Tensor product_weight(const at::Tensor& /*w*/) { return {}; }
 };
 
 }  // namespace detent::nn

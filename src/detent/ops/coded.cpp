@@ -54,8 +54,6 @@ bool sums_fit(const CodePair& pair) {
   return most <= std::numeric_limits<int32_t>::max() / pair.segment;
 }
 
-bool same_basis(Rotation input, Rotation weight) { return input == weight && input != Rotation::kHadamard; }
-
 // Codes do not know that a value was not a number; the scale of such a row does.
 float scale_or_nan(const float* row, int64_t n, float scale) {
   int64_t bad = 0;
@@ -123,7 +121,7 @@ void for_parts(int64_t rows, int64_t panels, const std::function<void(const kern
 }  // namespace
 
 std::optional<CodePair> code_pair(const QuantSpec& input, const QuantSpec& weight, int64_t depth) {
-  if (!same_basis(input.rotation, weight.rotation)) return std::nullopt;
+  if (input.rotation != weight.rotation) return std::nullopt;
   if (!input.grid.uniform() || !weight.grid.uniform()) return std::nullopt;  // their codes are not their levels
   const auto group = [&](const QuantSpec& spec) {
     return spec.granularity.kind == GranularityKind::kGroup ? spec.granularity.size : depth;
@@ -131,7 +129,9 @@ std::optional<CodePair> code_pair(const QuantSpec& input, const QuantSpec& weigh
   const int64_t segment = std::min(group(input), group(weight));
   if (std::max(group(input), group(weight)) % segment != 0) return std::nullopt;
   if (segment != depth && (segment % kernels::kPanelDepth != 0 || depth % segment != 0)) return std::nullopt;
-  const CodePair pair{input, weight, depth, segment};
+  CodePair pair{input, weight, depth, segment};
+  // The rotation is orthogonal and the same for both: rotated back or not, the rows have the same product.
+  if (input.rotation == Rotation::kHadamard) pair.input.rotation = pair.weight.rotation = Rotation::kHadamardHalf;
   return sums_fit(pair) ? std::optional(pair) : std::nullopt;
 }
 

@@ -11,8 +11,9 @@
 namespace detent::ops {
 
 // How an input and a weight meet: whole levels of both grids, and the segments of the reduction within which no scale
-// changes. Absent where the product of the values is not a scaled sum of integers: grids that are not uniform,
-// rotations that are undone before the product, groups of which neither divides the other, sums that could leave int32.
+// changes. The specs are those of the product's basis: where both rotate back, neither does here, which changes no
+// product but in rounding. Absent where the product of the values is not a scaled sum of integers: grids that are not
+// uniform, two rotations, groups of which neither divides the other, sums that could leave int32.
 struct CodePair {
   QuantSpec input, weight;
   int64_t depth, segment;

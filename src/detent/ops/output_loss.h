@@ -5,8 +5,10 @@
 namespace detent::ops {
 
 // Cross-entropy in nats of each row: states [rows, in], weight [vocab, in], targets int64 [rows], each in [0, vocab),
-// to float [rows], without a graph. The logits are those of linear(states, weight), bit for bit, and the loss is the
-// same on any number of threads. Through whole logits where linear() has no product of ours.
-at::Tensor output_losses(const at::Tensor& states, const at::Tensor& weight, const at::Tensor& targets);
+// to float [rows], without a graph. The logits are those of linear(states, weight), bit for bit. From 16 rows on the
+// loss is the same on any number of threads and beside any other rows; where linear() has no product of ours (fewer
+// rows, other devices, no fused multiply-add), logits of `rows_at_a_time` rows are made whole.
+at::Tensor output_losses(const at::Tensor& states, const at::Tensor& weight, const at::Tensor& targets,
+                         int64_t rows_at_a_time = 512);
 
 }  // namespace detent::ops

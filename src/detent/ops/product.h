@@ -9,7 +9,7 @@ namespace detent::ops {
 // first. ATen's product where there is no kernel (other devices and types) or none pays: few rows, as in generation.
 at::Tensor product(const at::Tensor& a, const at::Tensor& b);
 
-// Whether product(a, b) is one of ours.
+// Whether a product of a by b, either way it lies, is one of ours.
 bool has_product(const at::Tensor& a, const at::Tensor& b);
 
 // x [..., in] times weight [out, in] transposed, plus bias [out] if defined; with gradients.

@@ -27,12 +27,12 @@ struct InputCache::Entry {
 namespace {
 
 // A tensor of x's shape that takes no memory: gradients flow through it, values never do.
-at::Tensor link_through(TensorQuantizer& quantizer, const at::Tensor& x, std::shared_ptr<const ops::CodedRows> rows,
-                        const at::Tensor& scales) {
+at::Tensor link_through(const QuantSpec& spec, TensorQuantizer& quantizer, const at::Tensor& x,
+                        std::shared_ptr<const ops::CodedRows> rows, const at::Tensor& scales) {
   const at::Tensor shape = at::zeros({1}).expand(x.sizes());
   std::vector<at::Tensor> inputs = {x};
   if (quantizer.has_learned()) inputs.push_back(quantizer.learned());
-  return ops::with_backward(shape, inputs, quantizer.backward(x.detach(), scales, rows->mask));
+  return ops::with_backward(shape, inputs, quantizer.backward(spec, x.detach(), scales, rows->mask));
 }
 
 }  // namespace
@@ -49,8 +49,8 @@ std::shared_ptr<const CodedInput> InputCache::coded(const ops::CodePair& pair, T
     rows = last_->rows;
   }
   if (!rows) rows = std::make_shared<ops::CodedRows>(ops::code_rows(pair, x.detach().contiguous(), scales, surrogate));
-  const auto made =
-      std::make_shared<CodedInput>(CodedInput{rows, links ? link_through(quantizer, x, rows, scales) : at::Tensor()});
+  const auto made = std::make_shared<CodedInput>(
+      CodedInput{rows, links ? link_through(pair.input, quantizer, x, rows, scales) : at::Tensor()});
   if (shared)
     last_ = std::make_shared<Entry>(Entry{c10::weak_intrusive_ptr<c10::TensorImpl>(x.getIntrusivePtr()), x._version(),
                                           pair.input, surrogate, pair.segment, rows, made});
@@ -65,7 +65,7 @@ at::Tensor coded_linear(const ops::CodePair& pair, TensorQuantizer& input, Tenso
   sizes.back() = w.size(0);
   const at::Tensor out = ops::int_linear(pair, *left->rows, right->coded).view(sizes);
   if (!left->link.defined()) return out;
-  const ops::Backward to_weight = weight.backward(right->latent, right->scales, right->coded.mask);
+  const ops::Backward to_weight = weight.backward(pair.weight, right->latent, right->scales, right->coded.mask);
   return ops::with_backward(out, {left->link, w, weight.learned()}, [=](const at::Tensor& gradient) {
     const at::Tensor g = gradient.reshape({-1, gradient.size(-1)});
     const at::Tensor dx = left->link.requires_grad()

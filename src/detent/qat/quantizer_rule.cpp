@@ -65,10 +65,10 @@ kernels::Surrogate TensorQuantizer::surrogate() const {
   return phase_->training ? method_->surrogate(spec_) : ops::pass_through();
 }
 
-ops::Backward TensorQuantizer::backward(const at::Tensor& latent, const at::Tensor& scales,
+ops::Backward TensorQuantizer::backward(const QuantSpec& spec, const at::Tensor& latent, const at::Tensor& scales,
                                         const at::Tensor& mask) const {
-  if (!has_learned()) return rule_backward(spec_, mask);
-  return learned_backward(latent.contiguous(), scales, spec_, method_->surrogate(spec_),
+  if (!has_learned()) return rule_backward(spec, mask);
+  return learned_backward(latent.contiguous(), scales, spec, method_->surrogate(spec_),
                           method_->scale_gradient_factor(latent.numel(), spec_.grid));
 }
 
@@ -188,12 +188,20 @@ std::optional<ops::CodePair> QuantizedLinear::code_pair(const at::Tensor& w) con
   return ops::code_pair(input->spec(), weight->spec(), w.size(1));
 }
 
+at::Tensor QuantizedLinear::value(const at::Tensor& w) {
+  return weight ? weight->weight_value(w) : straight_through_store(w, storage);
+}
+
+at::Tensor QuantizedLinear::product_weight(const at::Tensor& w) {
+  return input || rotate_input ? at::Tensor() : value(w);
+}
+
 at::Tensor QuantizedLinear::apply(const at::Tensor& x, const at::Tensor& w) {
   if (const auto pair = code_pair(w)) {
     input->start_from(x);
     return coded_linear(*pair, *input, *weight, *inputs, x, w);
   }
-  const at::Tensor q = weight ? weight->weight_value(w) : straight_through_store(w, storage);
+  const at::Tensor q = value(w);
   if (input) return ops::linear(input->input_value(x), q);
   return ops::linear(rotate_input ? rotate(x) : x, q);
 }

@@ -54,10 +54,12 @@ class TensorQuantizer {
   void remember_signs();
 
   // As the next three use them: learned scales as stored (undefined when found by rule), where gradients pass (in
-  // evaluation: everywhere), and the gradients of a forward that kept these. latent: what was quantized; learned only.
+  // evaluation: everywhere), and the gradients of a forward that kept these, in the basis that `spec`, this one's or
+  // its code pair's, leaves the value in. latent: what was quantized; learned only.
   at::Tensor stored_scales() const;
   kernels::Surrogate surrogate() const;
-  ops::Backward backward(const at::Tensor& latent, const at::Tensor& scales, const at::Tensor& mask) const;
+  ops::Backward backward(const QuantSpec& spec, const at::Tensor& latent, const at::Tensor& scales,
+                         const at::Tensor& mask) const;
   bool training() const { return phase_->training; }
   bool multiplies_codes() const { return phase_->integers && !(phase_->training && phase_->blending); }
   void start_from(const at::Tensor& x);  // a learned activation scale starts at the first batch it sees
@@ -105,8 +107,10 @@ class QuantizedLinear : public nn::LinearRule {
   bool rotate_input = false;
   std::shared_ptr<InputCache> inputs;  // shared by the layers of a model
   at::Tensor apply(const at::Tensor& x, const at::Tensor& w) override;
+  at::Tensor product_weight(const at::Tensor& w) override;
 
  private:
+  at::Tensor value(const at::Tensor& w);
   std::optional<ops::CodePair> code_pair(const at::Tensor& w) const;
 };
 
@@ -125,6 +129,7 @@ class StoredValue : public nn::ValueRule, public nn::LinearRule {
   explicit StoredValue(Storage storage) : storage_(storage) {}
   at::Tensor value(const at::Tensor& w) override;
   at::Tensor apply(const at::Tensor& x, const at::Tensor& w) override;
+  at::Tensor product_weight(const at::Tensor& w) override { return value(w); }
 
  private:
   Storage storage_;

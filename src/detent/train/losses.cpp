@@ -7,7 +7,6 @@
 #include <limits>
 
 #include "detent/ops/output_loss.h"
-#include "detent/ops/product.h"
 
 namespace detent {
 
@@ -110,17 +109,15 @@ at::Tensor prediction_losses(CausalLm& model, const Batch& batch, const std::vec
   for (const Prediction& prediction : predictions) ids.push_back(prediction.target);
   const at::Tensor targets = numbers(model, ids, {count});
   const Hidden hidden = states_of(model, batch, predictions);
-  const at::Tensor weight = model.output_weight(hidden.table);
+  const int64_t chunk = states_at_a_time(model);
+  if (const at::Tensor weight = model.output_weight(hidden.table); weight.defined())
+    return ops::output_losses(hidden.states, weight, targets, chunk).to(at::kCPU);
   at::Tensor losses = at::empty({count}, at::kFloat);
-  const bool in_cache = weight.defined() && ops::has_product(hidden.states, weight);
-  const int64_t chunk = in_cache ? kStatesWithoutLogits : states_at_a_time(model);
   for (int64_t first = 0; first < count; first += chunk) {
     const int64_t size = std::min(chunk, count - first);
-    const at::Tensor states = hidden.states.narrow(0, first, size), wanted = targets.narrow(0, first, size);
     losses.narrow(0, first, size)
-        .copy_(weight.defined()
-                   ? ops::output_losses(states, weight, wanted)
-                   : at::cross_entropy_loss(model.output_layer(states, hidden.table), wanted, {}, at::Reduction::None));
+        .copy_(at::cross_entropy_loss(model.output_layer(hidden.states.narrow(0, first, size), hidden.table),
+                                      targets.narrow(0, first, size), {}, at::Reduction::None));
   }
   return losses;
 }

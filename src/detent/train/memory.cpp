@@ -1,5 +1,7 @@
 #include "detent/train/memory.h"
 
+#include <ATen/Parallel.h>
+
 #include "detent/base/error.h"
 #include "detent/base/machine.h"
 #include "detent/base/progress.h"
@@ -15,9 +17,10 @@ namespace detent {
 
 namespace {
 
-// What a first step of any size adds to the program: code that is loaded when it runs, thread pool, buffers of the
-// matrix products. Measured as the peak of a tiny run over what the program has when it starts.
-constexpr double kFirstStep = 20e6;
+// What a first step of any size adds to the program: code that is loaded when it runs, and for each thread packed
+// operands of products and a block of logits. Measured with two threads, as the peak of a tiny run over what the program
+// has when it starts.
+constexpr double kFirstStep = 12e6, kThread = 4e6;
 
 // What CUDA and LibTorch's CUDA half take of a GPU's memory before the first tensor. Not measured: no GPU was at hand.
 constexpr double kCudaContext = 500e6;
@@ -87,7 +90,7 @@ MemoryEstimate estimate_memory(const TrainConfig& config, const at::Device& devi
   const double bytes = 4.0 * static_cast<double>(e.parameters);
   const int64_t tokens = config.train.batch_size * config.data.sequence_length;
   e.tokens_per_step = tokens * config.train.gradient_accumulation;
-  e.program = device.is_cpu() ? resident_bytes() + kFirstStep : kCudaContext;
+  e.program = device.is_cpu() ? resident_bytes() + kFirstStep + kThread * at::get_num_threads() : kCudaContext;
   e.available = device.is_cpu() ? memory_bytes() : find_cuda().memory_bytes;
   e.weights = config.quant ? 2 * bytes : bytes;  // the quantized values live through the backward
   if (config.train.steps == 0) return e;

@@ -6,6 +6,9 @@
 
 namespace detent::kernels {
 
+// Columns that are packed at a time: who cuts columns does well to cut there.
+inline constexpr int64_t kFloatGemmColumns = 768;
+
 // An operand by strides, in elements: entry (line, k) lies at data[line * line_stride + k * depth_stride]. One of the
 // two strides should be 1.
 struct FloatLines {

@@ -32,7 +32,7 @@ constexpr int kRows = 6;  // 12 of 16
 #endif
 // A block of rows [kBlockRows, kDepth] stays in the second-level cache while panels of columns [kDepth, kColumns] pass
 // by, a block of columns [kDepth, kBlockColumns] in the third. Sums go through memory once for each kDepth elements.
-constexpr int64_t kDepth = 768, kBlockRows = 48, kBlockColumns = 768;
+constexpr int64_t kDepth = 768, kBlockRows = 48, kBlockColumns = kFloatGemmColumns;
 static_assert(kBlockRows % kRows == 0 && kBlockColumns % kColumns == 0);
 
 // Continues the sums in out (or starts them) over `depth` elements.

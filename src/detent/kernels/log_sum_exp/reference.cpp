@@ -18,7 +18,7 @@ ExpSum exp_sum(const float* x, int64_t n) {
     ordered = ordered && !std::isnan(x[i]);
   }
   if (!ordered) largest = std::numeric_limits<float>::quiet_NaN();
-  if (!std::isfinite(largest)) return {largest, std::numeric_limits<double>::quiet_NaN()};
+  if (!std::isfinite(largest)) return without_terms(largest);
   largest += 0.0f;  // -0 and 0 are equally large
   LaneSum sum;
   for (int64_t i = 0; i < n; ++i) sum.add(i, exp_of_negative(x[i] - largest));

@@ -46,7 +46,7 @@ float largest_of(const float* x, int64_t n) {
 
 ExpSum exp_sum(const float* x, int64_t n) {
   const float largest = largest_of(x, n);
-  if (!std::isfinite(largest)) return {largest, std::numeric_limits<double>::quiet_NaN()};
+  if (!std::isfinite(largest)) return without_terms(largest);
   VectorLaneSum sum;
   HWY_ALIGN float round[kLanes], last[kLanes];
   int64_t i = 0;
