@@ -18,8 +18,8 @@ namespace detent {
 namespace {
 
 // What a first step of any size adds to the program: code that is loaded when it runs, and for each thread packed
-// operands of products and a block of logits. Measured with two threads, as the peak of a tiny run over what the program
-// has when it starts.
+// operands of products and a block of logits. Measured with two threads, as the peak of a tiny run over what the
+// program has when it starts.
 constexpr double kFirstStep = 12e6, kThread = 4e6;
 
 // What CUDA and LibTorch's CUDA half take of a GPU's memory before the first tensor. Not measured: no GPU was at hand.
