@@ -48,8 +48,8 @@ void print_summary(const Generated& made, size_t prompt) {
 
 int run(const Arguments& arguments) {
   const fs::path path = resolve_model(arguments.model);
-  const ShippedModel shipped = load_model_any(path, Codes::kDropped);
-  InferenceModel inference = inference_model(shipped);
+  const ShippedModel shipped = open_model_any(path);
+  InferenceModel inference = inference_model(shipped, Weights::kPacked);
   const auto tokenizer = load_model_tokenizer(path);
   GenerateOptions options = arguments.options;
   options.stop = model_stop_ids(path, shipped, *tokenizer);

@@ -3,11 +3,13 @@
 #include <ATen/ATen.h>
 
 #include <filesystem>
+#include <map>
 
 #include "detent/architectures/parameters.h"
 #include "detent/base/error.h"
 #include "detent/import/load.h"
 #include "detent/import/model_path.h"
+#include "detent/qat/packed_linear.h"
 #include "detent/quant/checkpoint_folder.h"
 #include "detent/quant/model_files.h"
 #include "detent/quant/tensor_file.h"
@@ -21,6 +23,22 @@ std::unique_ptr<CausalLm> from_values(const ShippedModel& shipped) {
   auto model = std::make_unique<CausalLm>(decoder_config_from_json(shipped.config, shipped.folder));
   for (const nn::Slot& slot : model->slots()) *slot.parameter = shipped.tensors.at(slot.name).value;
   return model;
+}
+
+// The values are final: only the inputs still need their quantizers, and half-rotated weights their input's rotation.
+void settle(const QuantizedLayer& layer, const ops::PackedCodes* codes) {
+  if (layer.slot.value_rule) layer.slot.value_rule->reset();
+  if (!layer.slot.linear_rule) return;
+  std::shared_ptr<nn::LinearRule>& hook = *layer.slot.linear_rule;
+  const auto rule = std::dynamic_pointer_cast<QuantizedLinear>(hook);
+  if (codes) {
+    hook = std::make_shared<PackedLinear>(*codes, rule ? rule->input : nullptr, rule && rule->rotate_input);
+  } else if (rule) {
+    rule->weight = nullptr;
+    rule->storage = Storage::kF32;
+  } else {
+    hook.reset();
+  }
 }
 
 }  // namespace
@@ -37,30 +55,29 @@ std::unique_ptr<CausalLm> load_latent_model(const std::string& folder) {
   return model;
 }
 
-InferenceModel inference_model(const ShippedModel& shipped) {
+InferenceModel inference_model(const ShippedModel& shipped, Weights weights) {
   const DecoderConfig config = decoder_config_from_json(shipped.config, shipped.folder + ": config.json");
   InferenceModel result{std::make_unique<CausalLm>(config), {}};
   const std::vector<nn::Slot> slots = result.model->slots();
   const std::vector<ParameterInfo> wanted = parameters(config);
+  std::map<std::string, ops::PackedCodes> packed;
   for (size_t i = 0; i < slots.size(); ++i) {
     const auto found = shipped.tensors.find(slots[i].name);
     if (found == shipped.tensors.end()) fail("{}: tensor '{}' is missing", shipped.folder, slots[i].name);
     if (found->second.value.sizes() != at::IntArrayRef(wanted[i].shape))
       fail("{}: tensor '{}' has not the shape that its config asks for", shipped.folder, slots[i].name);
-    *slots[i].parameter = found->second.value;  // shared, not copied
+    const ShippedTensor tensor = shipped.tensor(slots[i].name);
+    *slots[i].parameter = tensor.value;  // shared, not copied
+    if (weights != Weights::kPacked || !slots[i].linear_rule || !tensor.quantized) continue;
+    if (auto codes = packed_codes(*tensor.quantized)) {
+      packed.emplace(slots[i].name, std::move(*codes));
+      *slots[i].parameter = unread(wanted[i].shape).value;
+    }
   }
-  // The values are final: only the inputs still need their quantizers, and half-rotated weights their input's rotation.
   result.quantized = attach(shipped.record, shipped.learned, slots);
   for (QuantizedLayer& layer : result.quantized.layers) {
-    if (layer.slot.value_rule) layer.slot.value_rule->reset();
-    if (!layer.slot.linear_rule) continue;
-    auto* rule = dynamic_cast<QuantizedLinear*>(layer.slot.linear_rule->get());
-    if (!rule) {
-      layer.slot.linear_rule->reset();
-      continue;
-    }
-    rule->weight = nullptr;
-    rule->storage = Storage::kF32;
+    const auto codes = packed.find(layer.slot.name);
+    settle(layer, codes == packed.end() ? nullptr : &codes->second);
   }
   return result;
 }

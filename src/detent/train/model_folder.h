@@ -19,6 +19,10 @@ struct InferenceModel {
   std::unique_ptr<CausalLm> model;
   QuantizedModel quantized;
 };
-InferenceModel inference_model(const ShippedModel& shipped);
+// How weights of linear layers are held: as their values, or, where the model comes with codes of a uniform grid, as
+// those, packed: about a sixth of the memory at 4 bits, and faster for few rows. The parameter of a packed one is a
+// shape alone (ATen's meta device). Tensors that are not in memory are read one at a time.
+enum class Weights { kValues, kPacked };
+InferenceModel inference_model(const ShippedModel& shipped, Weights weights = Weights::kValues);
 
 }  // namespace detent

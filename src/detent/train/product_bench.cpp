@@ -4,8 +4,11 @@
 
 #include <algorithm>
 
+#include "detent/kernels/float_gemm/float_gemm.h"
+#include "detent/ops/code_product.h"
 #include "detent/ops/coded.h"
 #include "detent/ops/product.h"
+#include "detent/quant/quantizer.h"
 #include "detent/train/composite_bench.h"
 #include "detent/train/peaks.h"
 
@@ -51,6 +54,18 @@ kernels::BenchRow of_floats(const Product& p, const Peaks& peaks, int repeats) {
                          peaks.floats, peaks.floats, repeats);
 }
 
+// Weights alone in codes, as in generation: the baseline is what their values take.
+kernels::BenchRow of_packed_codes(const Product& p, const Peaks& peaks, int repeats) {
+  const QuantSpec spec{make_grid("int", 4), parse_granularity("32"), ScaleRule::kAbsmax};
+  const Quantized weight = quantize(at::randn({p.outputs, p.depth}), spec);
+  const auto packed = ops::PackedCodes::make(weight.codes, weight.scales, spec.grid);
+  const at::Tensor x = at::randn({p.tokens, p.depth}), w = dequantize(weight);
+  const double bytes = static_cast<double>(packed->bytes() + 4 * p.tokens * (p.depth + p.outputs));
+  return measure_product(
+      p, {"floats times 4-bit codes", kBaseline, bytes, [&] { packed->product(x); }, [&] { at::linear(x, w); }},
+      peaks.floats, peaks.floats, repeats);
+}
+
 }  // namespace
 
 std::vector<kernels::BenchRow> bench_products(const std::vector<kernels::BenchSize>& sizes, bool models, bool quick) {
@@ -66,6 +81,8 @@ std::vector<kernels::BenchRow> bench_products(const std::vector<kernels::BenchSi
     rows.push_back(of_codes(product, peaks, quick ? 5 : 75));
     if (product.tokens > 1)  // a token at a time is ATen's own product
       rows.push_back(of_floats(product, peaks, quick ? 5 : 75));
+    if (product.tokens <= 16 && kernels::float_gemm_fuses())
+      rows.push_back(of_packed_codes(product, peaks, quick ? 5 : 75));
   }
   return rows;
 }
