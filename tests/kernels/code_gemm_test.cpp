@@ -17,7 +17,7 @@ using test::same_output;
 
 DETENT_KERNEL_TEST(CodeGemm);
 
-struct Case {
+struct CodeGemmCase {
   Grid grid;
   int64_t rows, outputs, depth, group;
   bool shared_scale = false;  // all outputs have the first one's
@@ -31,7 +31,7 @@ struct Weight {
   Guarded<float> panel_scales;
   CodePanels view;
 
-  Weight(const Case& c, std::vector<float> given)
+  Weight(const CodeGemmCase& c, std::vector<float> given)
       : scales(std::move(given)),
         panels((c.outputs + 15) / 16 * code_packing(c.grid).panel_bytes(c.depth), 3),
         panel_scales((c.outputs + 15) / 16 * 16 * groups(c), 1),
@@ -49,7 +49,7 @@ struct Weight {
                                     c.grid, values.data() + at);
       }
   }
-  static int64_t groups(const Case& c) { return c.depth / c.group; }
+  static int64_t groups(const CodeGemmCase& c) { return c.depth / c.group; }
   bool intact() const { return panels.intact() && panel_scales.intact(); }
 };
 
@@ -61,9 +61,9 @@ std::vector<Grid> uniform_grids() {
   return grids;
 }
 
-std::vector<float> signed_scales(const Case& c) { return gaussian_values(c.outputs * Weight::groups(c), 3); }
+std::vector<float> signed_scales(const CodeGemmCase& c) { return gaussian_values(c.outputs * Weight::groups(c), 3); }
 
-void check(const Case& c, const std::vector<float>& scales, const std::vector<float>& hostile = {}) {
+void check(const CodeGemmCase& c, const std::vector<float>& scales, const std::vector<float>& hostile = {}) {
   SCOPED_TRACE(::testing::Message() << c.grid.name() << ", " << c.rows << " x " << c.outputs << " x " << c.depth
                                     << " by " << c.group);
   const int64_t x_stride = c.depth + 3, out_stride = c.outputs + 2;
@@ -84,7 +84,8 @@ void check(const Case& c, const std::vector<float>& scales, const std::vector<fl
 
 TEST_P(CodeGemm, EqualsFloatGemmOverTheValuesOfEveryGrid) {
   for (const Grid& grid : uniform_grids())
-    for (const Case& c : {Case{grid, 5, 37, 96, 32}, Case{grid, 1, 33, 45, 45}, Case{grid, 3, 16, 96, 96, true}}) {
+    for (const CodeGemmCase& c : {CodeGemmCase{grid, 5, 37, 96, 32}, CodeGemmCase{grid, 1, 33, 45, 45},
+                                  CodeGemmCase{grid, 3, 16, 96, 96, true}}) {
       check(c, signed_scales(c));
       if (HasFatalFailure()) return;
     }
@@ -95,7 +96,7 @@ TEST_P(CodeGemm, OfEveryShape) {
     for (int64_t rows : {0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 16, 17})
       for (int64_t outputs : {1, 15, 16, 17, 31, 32, 33, 48, 65})
         for (const auto& [depth, group] : {std::pair<int64_t, int64_t>{1, 1}, {7, 7}, {64, 32}, {192, 64}}) {
-          const Case c{grid, rows, outputs, depth, group};
+          const CodeGemmCase c{grid, rows, outputs, depth, group};
           check(c, signed_scales(c));
           if (HasFatalFailure()) return;
         }
@@ -104,7 +105,7 @@ TEST_P(CodeGemm, OfEveryShape) {
 TEST_P(CodeGemm, CarriesHostileValuesAsFloatGemm) {
   for (const char* kind : {"int", "midrise"})
     for (int64_t rows : {1, 6}) {
-      const Case c{make_grid(kind, 4), rows, 21, 160, 32};
+      const CodeGemmCase c{make_grid(kind, 4), rows, 21, 160, 32};
       for (const std::vector<float>& x : {finite_extremes(), non_finite()}) {
         check(c, signed_scales(c), x);
         for (const std::vector<float>& scales : {finite_extremes(), non_finite()})
@@ -115,7 +116,7 @@ TEST_P(CodeGemm, CarriesHostileValuesAsFloatGemm) {
 }
 
 TEST_P(CodeGemm, PartsMakeTheWhole) {
-  const Case c{make_grid("int", 4), 5, 85, 64, 32};
+  const CodeGemmCase c{make_grid("int", 4), 5, 85, 64, 32};
   const Weight w(c, signed_scales(c));
   const std::vector<float> x = gaussian_values(c.rows * c.depth, 1);
   Guarded<float> whole(c.rows * c.outputs, 0), parts(c.rows * c.outputs, 0);
@@ -134,7 +135,7 @@ TEST_P(CodeGemm, PartsMakeTheWhole) {
 
 TEST_P(CodeGemm, GivesTheValuesOfItsPanels) {
   for (const Grid& grid : uniform_grids()) {
-    const Case c{grid, 1, 53, 96, 32};
+    const CodeGemmCase c{grid, 1, 53, 96, 32};
     const Weight w(c, signed_scales(c));
     const int64_t stride = 48 + 3;
     Guarded<float> values(c.depth * stride, 1), plain(c.depth * stride, 1);
@@ -152,7 +153,7 @@ TEST_P(CodeGemm, GivesTheValuesOfItsPanels) {
 
 // Small whole numbers: every sum is exact, so that the expected one may be made in integers from the grid's definition.
 TEST_P(CodeGemm, IsExactInWholeNumbers) {
-  const Case c{make_grid("int", 4), 3, 19, 64, 32};
+  const CodeGemmCase c{make_grid("int", 4), 3, 19, 64, 32};
   std::vector<float> scales, x;
   for (int64_t i = 0; i < c.outputs * 2; ++i) scales.push_back(static_cast<float>(i % 5 - 2));
   for (int64_t i = 0; i < c.rows * c.depth; ++i) x.push_back(static_cast<float>(i * i % 31 - 15));
