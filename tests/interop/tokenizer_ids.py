@@ -3,7 +3,7 @@
 
     python3 tests/interop/tokenizer_ids.py PROGRAM [--data ../shared/data/text] [--only NAME]
 
-Needs the PyPI packages tokenizers and sentencepiece, the latter in the version that PROGRAM links (Debian 12: 0.1.97): versions
+Needs the PyPI packages tokenizers and sentencepiece, the latter in a version like that PROGRAM links (Debian 12: 0.1.97; 0.1.98 agrees, 0.2.3 does not): versions
 choose differently among segmentations of equal score in unigram models. Trains every tokenizer on the spot, writes text in many
 scripts and runs PROGRAM on it: each corpus is one document, so places where the program cuts a long text are compared
 too. Prints counts; exit 1 on any difference.
