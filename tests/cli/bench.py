@@ -1,4 +1,6 @@
 """`detent bench`: what is asked for is measured, and what would have no effect is refused."""
+import math
+import statistics
 import tempfile
 import unittest
 from pathlib import Path
@@ -9,7 +11,7 @@ from support import detent
 
 class Bench(unittest.TestCase):
     def test_arms_and_their_ratios(self):
-        result = detent("bench", "steps", "--quick", "--arm", "fp32", "--arm", "quest_w4a4_half", "--json")
+        result = detent("bench", "steps", "--quick", "--arm", "fp32", "--arm", "quest_w4a4_half", "--rounds", "1", "--json")
         self.assertEqual(result.code, 0, result.err)
         rows = {row["name"]: row for row in result.json()["benchmarks"]}
         self.assertEqual(set(rows), {f"{what} {arm}" for what in ("step", "evaluation") for arm in ("fp32", "quest_w4a4_half")})
@@ -18,7 +20,8 @@ class Bench(unittest.TestCase):
             self.assertGreater(row["seconds"], 0)
             self.assertGreater(row["ratio"], 0)
         step = rows["step fp32"]
-        self.assertLess(abs(sum(step[part] for part in ("forward", "output", "backward", "norm", "optimizer")) / step["seconds"] - 1), 0.5)
+        parts = sum(step[part] for part in ("forward", "output", "backward", "norm", "optimizer"))
+        self.assertAlmostEqual(parts / step["seconds"], 1)  # of one round; medians of more need not add up
         self.assertGreater(sum(step["operations"].values()), 0)
         self.assertNotIn("owners", step)  # of two arms in one process
 
@@ -40,8 +43,8 @@ class Bench(unittest.TestCase):
         result = detent("bench", "products", "--quick", "--json").json()
         self.assertGreater(result["machine"]["float_peak"], 1e8)
         for row in result["benchmarks"]:
+            self.assertGreater(row["fraction_of_floor"], 0)
             self.assertGreater(row["baseline_fraction_of_floor"], 0)
-            self.assertLess(row["baseline_fraction_of_floor"], 2)  # timings of a busy machine
 
     def test_cost_over_size(self):
         folder = tempfile.TemporaryDirectory()
@@ -51,7 +54,8 @@ class Bench(unittest.TestCase):
         self.assertEqual(len(rows), 4)
         for row in rows:
             self.assertEqual(len(row["size"]), 4)
-            self.assertGreater(row["exponent"], 0)
+            line = statistics.linear_regression([math.log(x) for x in row["size"]], [math.log(y) for y in row["seconds"]])
+            self.assertAlmostEqual(row["exponent"], line.slope)
         self.assertIn("<svg", plot.read_text())
 
     def test_options_without_effect(self):
