@@ -134,6 +134,19 @@ TEST_P(Blocks, GoldenBytes) {
   expect_same_bits(unpacked(block(), bytes), golden<float>(prefix + "value"));
 }
 
+TEST_P(Blocks, ScalesAndLevelsOfGoldenBytes) {
+  const std::string prefix = std::string("pack.") + block().name + ".";
+  const auto bits = golden<uint16_t>(prefix + "scale_bits");
+  const auto expected = golden<int8_t>(prefix + "levels");
+  std::vector<float> scales(bits.size());
+  std::vector<int8_t> levels(expected.size());
+  unpack_levels(block(), golden<std::byte>(prefix + "packed"), scales, levels);
+  EXPECT_EQ(levels, expected);
+  for (size_t i = 0; i < bits.size(); ++i) EXPECT_EQ(block().scale_bits(scales[i]), bits[i]);
+  EXPECT_THROW(unpack_levels(block(), golden<std::byte>(prefix + "packed"), std::span(scales).subspan(1), levels),
+               Error);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Blocks, testing::ValuesIn(level_blocks().begin(), level_blocks().end()), name_of);
 
 class ReadableBlocks : public testing::TestWithParam<const GgmlBlock*> {};

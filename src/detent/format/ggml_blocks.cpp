@@ -17,6 +17,11 @@ void check_sizes(const GgmlBlock& block, size_t elements, size_t bytes) {
          block.elements, block.bytes);
 }
 
+void check_scales(const GgmlBlock& block, size_t scales, size_t elements) {
+  if (scales * static_cast<size_t>(block.elements) != elements)
+    fail("[{}] got {} scales for {} elements, expected one for {}", block.name, scales, elements, block.elements);
+}
+
 }  // namespace
 
 bool LevelSet::has(int level) const {
@@ -61,15 +66,22 @@ const LevelBlock* find_level_block(std::string_view name) {
 void pack_blocks(const LevelBlock& block, std::span<const uint16_t> scales, std::span<const int8_t> levels,
                  std::span<std::byte> packed) {
   check_sizes(block, levels.size(), packed.size());
-  if (scales.size() * static_cast<size_t>(block.elements) != levels.size())
-    fail("[{}] got {} scales for {} elements, expected one for {}", block.name, scales.size(), levels.size(),
-         block.elements);
+  check_scales(block, scales.size(), levels.size());
   for (const int8_t level : levels)
     if (!block.levels.has(level))
       fail("[{}] level {} does not exist; levels are from {} to {}", block.name, level, block.levels.low,
            block.levels.high);
   auto* out = reinterpret_cast<uint8_t*>(packed.data());
   for (size_t i = 0; i < scales.size(); ++i) block.pack(scales[i], &levels[i * block.elements], out + i * block.bytes);
+}
+
+void unpack_levels(const LevelBlock& block, std::span<const std::byte> packed, std::span<float> scales,
+                   std::span<int8_t> levels) {
+  check_sizes(block, levels.size(), packed.size());
+  check_scales(block, scales.size(), levels.size());
+  const auto* in = reinterpret_cast<const uint8_t*>(packed.data());
+  for (size_t i = 0; i < scales.size(); ++i)
+    scales[i] = block.unpack_levels(in + i * block.bytes, &levels[i * block.elements]);
 }
 
 void unpack_blocks(const GgmlBlock& block, std::span<const std::byte> packed, std::span<float> values) {

@@ -32,6 +32,7 @@ struct LevelBlock : GgmlBlock {
   ScaleFormat scale_format;                        // whose numbers the type keeps
   std::optional<uint16_t> (*scale_bits)(float d);  // how it keeps d; nothing when it cannot
   void (*pack)(uint16_t scale, const int8_t* levels, uint8_t* block);
+  float (*unpack_levels)(const uint8_t* block, int8_t* levels);  // d and levels whose products `unpack` gives
 };
 
 // What a block of two-level scales keeps beside its codes: super-scale and super-minimum as fp16 bits, and one integer
@@ -63,6 +64,10 @@ void pack_blocks(const LevelBlock& block, std::span<const uint16_t> scales, std:
 // Packs one block of a type with two-level scales. Fails on codes, integers or sizes that it does not have.
 void pack_k_block(const KBlock& block, const KScales& scales, std::span<const uint8_t> codes,
                   std::span<std::byte> packed);
+// The scales and levels of packed blocks; any bytes have some, in TQ2_0 a level beyond its set. Fails like
+// unpack_blocks.
+void unpack_levels(const LevelBlock& block, std::span<const std::byte> packed, std::span<float> scales,
+                   std::span<int8_t> levels);
 // The values of packed blocks; any bytes have some. Fails on sizes that do not belong together.
 void unpack_blocks(const GgmlBlock& block, std::span<const std::byte> packed, std::span<float> values);
 

@@ -30,6 +30,11 @@ void unpack_mxfp4(const uint8_t* block, float* values) {
   for (int j = 0; j < 32; ++j) values[j] = kTwiceE2M1[nibble(block + 1, j)] * d;
 }
 
+float unpack_mxfp4_levels(const uint8_t* block, int8_t* levels) {
+  for (int j = 0; j < 32; ++j) levels[j] = static_cast<int8_t>(kTwiceE2M1[nibble(block + 1, j)]);
+  return half_e8m0(block[0]);
+}
+
 // Four scales, then four sub-blocks of 16 elements in 8 bytes.
 void unpack_nvfp4(const uint8_t* block, float* values) {
   for (int j = 0; j < 64; ++j) {
@@ -61,7 +66,12 @@ constexpr GgmlBlock kNvfp4[] = {{"NVFP4", 64, 36, unpack_nvfp4}};
 }  // namespace
 
 LevelBlock mxfp4_block() {
-  return {{"MXFP4", 32, 17, unpack_mxfp4}, {-12, 12, LevelSet::kTwiceE2M1}, ScaleFormat::kE8M0, e8m0_bits, pack_mxfp4};
+  return {{"MXFP4", 32, 17, unpack_mxfp4},
+          {-12, 12, LevelSet::kTwiceE2M1},
+          ScaleFormat::kE8M0,
+          e8m0_bits,
+          pack_mxfp4,
+          unpack_mxfp4_levels};
 }
 
 std::span<const GgmlBlock> nvfp4_blocks() { return kNvfp4; }

@@ -87,6 +87,12 @@ void pack(uint16_t d, const int8_t* levels, uint8_t* block) {
 }
 
 template <class Layout>
+float unpack_levels(const uint8_t* block, int8_t* levels) {
+  for (int j = 0; j < Layout::kElements; ++j) levels[j] = static_cast<int8_t>(Layout::get(block + Layout::kCodesAt, j));
+  return half_at(block + Layout::kScaleAt);
+}
+
+template <class Layout>
 void unpack(const uint8_t* block, float* values) {
   const float d = half_at(block + Layout::kScaleAt);
   for (int j = 0; j < Layout::kElements; ++j)
@@ -102,8 +108,12 @@ std::optional<uint16_t> half_bits(float d) {
 
 template <class L>
 constexpr LevelBlock row(const char* name, LevelSet::Kind kind = LevelSet::kAll) {
-  return {
-      {name, L::kElements, L::kBytes, unpack<L>}, {L::kLow, L::kHigh, kind}, ScaleFormat::kFp16, half_bits, pack<L>};
+  return {{name, L::kElements, L::kBytes, unpack<L>},
+          {L::kLow, L::kHigh, kind},
+          ScaleFormat::kFp16,
+          half_bits,
+          pack<L>,
+          unpack_levels<L>};
 }
 
 constexpr LevelBlock kLevelBlocks[] = {

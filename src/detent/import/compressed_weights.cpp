@@ -39,6 +39,9 @@ class CompressedWeights : public WeightFile {
     if (plain_[index]) return read_float_tensor(file_, *plain_[index]);
     return decode_packed(file_, packed_.at(index));
   }
+  std::optional<Quantized> codes(size_t index) const override {
+    return plain_[index] ? std::nullopt : decode_codes(file_, packed_.at(index));
+  }
   bool has_rows(size_t index) const override { return plain_[index] && plain_[index]->shape.size() == 2; }
   at::Tensor decode_rows(size_t index, int64_t first, int64_t count) const override {
     return read_float_tensor(file_, rows_of(*plain_[index], first, count));

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include "detent/base/error.h"
+#include "detent/import/gguf_codes.h"
 #include "detent/import/gguf_decode.h"
 #include "detent/import/gguf_llama.h"
 #include "detent/import/gguf_rope.h"
@@ -47,6 +48,9 @@ class GgufWeights : public WeightFile {
   }
   std::optional<StoredBlocks> blocks(size_t index) const override {
     return StoredBlocks{stored_[index]->type->name, stored_[index]->bytes};
+  }
+  std::optional<Quantized> codes(size_t index) const override {
+    return decode_codes(stored_[index]->bytes, *stored_[index]->type, tensors_[index].shape, order_of(index));
   }
   std::optional<QuantSpec> runtime_input(size_t index) const override {
     if (tensors_[index].name == "model.embed_tokens.weight") return std::nullopt;  // looked up, not multiplied

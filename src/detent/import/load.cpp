@@ -37,6 +37,7 @@ ShippedModel open_values(const fs::path& path, std::optional<QuantSpec> (WeightF
     check_finite(value, name, path.string());
     return {.value = value, .blocks = file->blocks(places.at(name))};
   };
+  model.read_codes = [=](const std::string& name) { return file->codes(places.at(name)); };
   return model;
 }
 

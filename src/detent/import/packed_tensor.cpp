@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -102,19 +103,27 @@ std::vector<int8_t> zero_points(const PackedTensor& p) {
   return zeros;
 }
 
-// What the file holds of a row, before zero points and scales.
-void unpack_row(const PackedTensor& p, int64_t row, std::span<float> out) {
+std::span<const std::byte> bytes_of_row(const PackedTensor& p, int64_t row) {
   const auto width = p.values->bytes.size() / static_cast<size_t>(p.rows);
-  const auto bytes = p.values->bytes.subspan(static_cast<size_t>(row) * width, width);
-  if (is_fp4(p)) return unpack_fp4(bytes, out);
-  std::vector<int8_t> codes(out.size());
+  return p.values->bytes.subspan(static_cast<size_t>(row) * width, width);
+}
+
+void unpack_codes(const PackedTensor& p, int64_t row, std::span<int8_t> codes) {
+  const auto bytes = bytes_of_row(p, row);
   if (p.values->dtype == Dtype::kI32) {
-    std::vector<uint32_t> words(width / sizeof(uint32_t));
-    std::memcpy(words.data(), bytes.data(), width);
+    std::vector<uint32_t> words(bytes.size() / sizeof(uint32_t));
+    std::memcpy(words.data(), bytes.data(), bytes.size());
     unpack_ints(words, p.scheme.bits, codes);
   } else {
-    std::memcpy(codes.data(), bytes.data(), width);
+    std::memcpy(codes.data(), bytes.data(), bytes.size());
   }
+}
+
+// What the file holds of a row, before zero points and scales.
+void unpack_row(const PackedTensor& p, int64_t row, std::span<float> out) {
+  if (is_fp4(p)) return unpack_fp4(bytes_of_row(p, row), out);
+  std::vector<int8_t> codes(out.size());
+  unpack_codes(p, row, codes);
   for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(codes[i]);
 }
 
@@ -172,6 +181,18 @@ at::Tensor decode_packed(const io::SafetensorsReader& file, const PackedTensor& 
   }
   file.release(p.values->bytes);
   return value;
+}
+
+std::optional<Quantized> decode_codes(const io::SafetensorsReader& file, const PackedTensor& p) {
+  if (is_fp4(p) || p.zero_point) return std::nullopt;
+  const std::vector<float> scales = scales_of(file, p);
+  const auto count = static_cast<int64_t>(scales.size());
+  Quantized all{at::empty({p.rows, p.columns}, at::kChar), at::empty({count / p.groups(), p.groups()}, at::kFloat), {}};
+  all.spec = {.grid = make_grid("int", p.scheme.bits), .granularity = p.scheme.granularity};
+  std::copy(scales.begin(), scales.end(), all.scales.mutable_data_ptr<float>());
+  for (int64_t row = 0; row < p.rows; ++row)
+    unpack_codes(p, row, {all.codes.mutable_data_ptr<int8_t>() + row * p.columns, static_cast<size_t>(p.columns)});
+  return all;
 }
 
 }  // namespace detent

@@ -8,6 +8,7 @@
 
 #include "detent/import/compressed_config.h"
 #include "detent/io/safetensors.h"
+#include "detent/quant/quantizer.h"
 
 namespace detent {
 
@@ -30,5 +31,8 @@ PackedTensor open_packed(const io::SafetensorsReader& file, const io::TensorView
                          const PackedScheme& scheme);
 // float32 [rows, columns], as the library decompresses it with scales in float32. Lets go of the file's pages.
 at::Tensor decode_packed(const io::SafetensorsReader& file, const PackedTensor& packed);
+
+// Its codes and scales, whose products decode_packed gives; nothing where there are zero points or 4-bit floats.
+std::optional<Quantized> decode_codes(const io::SafetensorsReader& file, const PackedTensor& packed);
 
 }  // namespace detent

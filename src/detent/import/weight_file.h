@@ -37,6 +37,8 @@ class WeightFile {
   virtual at::Tensor decode_rows(size_t index, int64_t first, int64_t count) const;
   // The tensor as it stands in the file; nothing but in GGUF. Valid while this object lives.
   virtual std::optional<StoredBlocks> blocks(size_t) const { return std::nullopt; }
+  // Its codes and scales, where products of the two are what decode() gives, bit for bit; nothing for other tensors.
+  virtual std::optional<Quantized> codes(size_t) const { return std::nullopt; }
   // What the file says this weight's input is quantized to; nothing: it is used as it comes.
   virtual std::optional<QuantSpec> input(size_t) const { return std::nullopt; }
   // What the program that the format belongs to quantizes it to when it runs the file.

@@ -50,6 +50,8 @@ struct ShippedModel {
   std::string folder;                         // where it was read from (tokenizer files live there)
   // Makes a tensor that is not in memory. Fails, naming it, on a weight that is not finite.
   std::function<ShippedTensor(const std::string& name)> read;
+  // Codes and scales of a packed file's tensor, where their products are its values; else nothing. Null but for those.
+  std::function<std::optional<Quantized>(const std::string& name)> read_codes;
   // Makes rows [first, first + count) of one; null where the source has whole tensors only.
   std::function<ShippedTensor(const std::string& name, int64_t first, int64_t count)> read_rows;
 

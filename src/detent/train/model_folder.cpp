@@ -26,19 +26,31 @@ std::unique_ptr<CausalLm> from_values(const ShippedModel& shipped) {
 }
 
 // The values are final: only the inputs still need their quantizers, and half-rotated weights their input's rotation.
-void settle(const QuantizedLayer& layer, const ops::PackedCodes* codes) {
-  if (layer.slot.value_rule) layer.slot.value_rule->reset();
-  if (!layer.slot.linear_rule) return;
-  std::shared_ptr<nn::LinearRule>& hook = *layer.slot.linear_rule;
-  const auto rule = std::dynamic_pointer_cast<QuantizedLinear>(hook);
-  if (codes) {
-    hook = std::make_shared<PackedLinear>(*codes, rule ? rule->input : nullptr, rule && rule->rotate_input);
-  } else if (rule) {
+void settle(const nn::Slot& slot) {
+  if (slot.value_rule) slot.value_rule->reset();
+  if (!slot.linear_rule) return;
+  const auto rule = std::dynamic_pointer_cast<QuantizedLinear>(*slot.linear_rule);
+  if (rule) {
     rule->weight = nullptr;
     rule->storage = Storage::kF32;
   } else {
-    hook.reset();
+    slot.linear_rule->reset();
   }
+}
+
+// In place of a settled one.
+void pack(const nn::Slot& slot, ops::PackedCodes codes) {
+  const auto rule = std::dynamic_pointer_cast<QuantizedLinear>(*slot.linear_rule);
+  *slot.linear_rule =
+      std::make_shared<PackedLinear>(std::move(codes), rule ? rule->input : nullptr, rule && rule->rotate_input);
+}
+
+// Of a tensor that was just read: from its quantizer, or as its file holds them.
+std::optional<ops::PackedCodes> packed_codes(const ShippedModel& shipped, const std::string& name,
+                                             const ShippedTensor& tensor) {
+  if (tensor.quantized) return packed_codes(*tensor.quantized);
+  const auto codes = shipped.read_codes ? shipped.read_codes(name) : std::nullopt;
+  return codes ? packed_codes(*codes) : std::nullopt;
 }
 
 }  // namespace
@@ -68,17 +80,16 @@ InferenceModel inference_model(const ShippedModel& shipped, Weights weights) {
       fail("{}: tensor '{}' has not the shape that its config asks for", shipped.folder, slots[i].name);
     const ShippedTensor tensor = shipped.tensor(slots[i].name);
     *slots[i].parameter = tensor.value;  // shared, not copied
-    if (weights != Weights::kPacked || !slots[i].linear_rule || !tensor.quantized) continue;
-    if (auto codes = packed_codes(*tensor.quantized)) {
+    if (weights != Weights::kPacked || !slots[i].linear_rule) continue;
+    if (auto codes = packed_codes(shipped, slots[i].name, tensor)) {
       packed.emplace(slots[i].name, std::move(*codes));
       *slots[i].parameter = unread(wanted[i].shape).value;
     }
   }
   result.quantized = attach(shipped.record, shipped.learned, slots);
-  for (QuantizedLayer& layer : result.quantized.layers) {
-    const auto codes = packed.find(layer.slot.name);
-    settle(layer, codes == packed.end() ? nullptr : &codes->second);
-  }
+  for (const QuantizedLayer& layer : result.quantized.layers) settle(layer.slot);
+  for (const nn::Slot& slot : slots)
+    if (const auto codes = packed.find(slot.name); codes != packed.end()) pack(slot, std::move(codes->second));
   return result;
 }
 
