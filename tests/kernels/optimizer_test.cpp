@@ -100,9 +100,8 @@ TEST(OptimizerFormula, AdamwOverFiftySteps) {
                               .one_minus_beta1 = static_cast<float>(1 - beta1),
                               .beta2 = static_cast<float>(beta2),
                               .one_minus_beta2 = static_cast<float>(1 - beta2),
-                              .step_size = static_cast<float>(lr / bias1),
-                              .bias2_sqrt = static_cast<float>(std::sqrt(bias2)),
-                              .epsilon = static_cast<float>(epsilon),
+                              .step_size = static_cast<float>(lr * std::sqrt(bias2) / bias1),
+                              .epsilon = static_cast<float>(epsilon * std::sqrt(bias2)),
                               .gradient_scale = 0.5f,
                               .coupled = static_cast<float>(lambda)};
     adamw_row(c, w.data(), g.data(), m.data(), v.data(), target.data(), 32);

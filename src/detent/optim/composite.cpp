@@ -2,12 +2,9 @@
 
 #include <ATen/ATen.h>
 
-#include "detent/ops/composite.h"
-
 namespace detent::composite {
 
 namespace {
-using ops::composite::divided;
 
 at::Tensor scaled_gradient(const at::Tensor& g, float scale, float coupled, const at::Tensor& w,
                            const at::Tensor& target) {
@@ -22,8 +19,7 @@ void adamw(const kernels::AdamwCoefficients& c, const at::Tensor& w, const at::T
   const at::Tensor gradient = scaled_gradient(g, c.gradient_scale, c.coupled, w, target);
   m.add_((gradient - m).mul(c.one_minus_beta1));
   v.mul_(c.beta2).add_(gradient.mul(c.one_minus_beta2).mul(gradient));
-  const at::Tensor scale = divided(v.sqrt(), c.bias2_sqrt).add(c.epsilon);
-  w.copy_(w.mul(c.decay) - m.mul(c.step_size).div(scale));
+  w.copy_(w.mul(c.decay) - m.mul(c.step_size).div(v.sqrt().add(c.epsilon)));
 }
 
 void sgd(const kernels::SgdCoefficients& c, const at::Tensor& w, const at::Tensor& g, const at::Tensor& b,

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "detent/base/key_error.h"
 #include "detent/kernels/optimizer/optimizer.h"
 #include "detent/ops/device.h"
 #include "detent/ops/fake_quant.h"
+#include "detent/ops/share.h"
 #include "detent/optim/composite.h"
 
 namespace detent {
@@ -49,14 +51,14 @@ class Adamw : public Optimizer {
 
   std::unique_ptr<RowStep> row_step(size_t i, int64_t t, double lr, double gradient_scale, double coupled) override {
     const double beta1 = options_.betas[0], beta2 = options_.betas[1], steps = static_cast<double>(t);
+    const double bias2_sqrt = std::sqrt(1 - std::pow(beta2, steps));
     auto step = std::make_unique<Step>();
     step->c = {.decay = static_cast<float>(1 - lr * parameters_[i].weight_decay),
                .one_minus_beta1 = static_cast<float>(1 - beta1),
                .beta2 = static_cast<float>(beta2),
                .one_minus_beta2 = static_cast<float>(1 - beta2),
-               .step_size = static_cast<float>(lr / (1 - std::pow(beta1, steps))),
-               .bias2_sqrt = static_cast<float>(std::sqrt(1 - std::pow(beta2, steps))),
-               .epsilon = static_cast<float>(options_.epsilon),
+               .step_size = static_cast<float>(lr * bias2_sqrt / (1 - std::pow(beta1, steps))),
+               .epsilon = static_cast<float>(options_.epsilon * bias2_sqrt),
                .gradient_scale = static_cast<float>(gradient_scale),
                .coupled = static_cast<float>(coupled)};
     step->m = m_[i], step->v = v_[i];
@@ -173,16 +175,22 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, std::
 }
 
 double gradient_norm(const std::vector<OptimizedParameter>& parameters) {
-  double total = 0;
-  std::vector<at::Tensor> elsewhere;  // sums that another device makes: fetched once, when all are on their way
+  std::vector<at::Tensor> here,
+      elsewhere;  // sums that another device makes are fetched once, when all are on their way
   for (const OptimizedParameter& p : parameters) {
     if (!p.value.grad().defined()) continue;
     const at::Tensor g = p.value.grad().contiguous();
     if (ops::has_kernels(g))
-      total += kernels::sum_squares(g.const_data_ptr<float>(), g.numel());
+      here.push_back(g);
     else
       elsewhere.push_back(composite::sum_squares(g));
   }
+  std::vector<double> sums(here.size());
+  ops::share(static_cast<int64_t>(here.size()), 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i)
+      sums[i] = kernels::sum_squares(here[i].const_data_ptr<float>(), here[i].numel());
+  });
+  double total = std::accumulate(sums.begin(), sums.end(), 0.0);
   if (!elsewhere.empty()) total += at::stack(elsewhere).sum().item<double>();
   return std::sqrt(total);
 }

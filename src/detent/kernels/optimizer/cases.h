@@ -8,10 +8,10 @@ namespace detent::kernels {
 
 // A step in the middle of a run, the first step, with gradient clipping, with a coupled term.
 inline std::vector<AdamwCoefficients> adamw_cases() {
-  return {{0.9999f, 0.1f, 0.999f, 0.001f, 1.2e-3f, 0.97f, 1e-8f, 1.0f},
-          {1.0f, 0.1f, 0.95f, 0.05f, 1e-2f, 0.2236068f, 1e-8f, 1.0f},
-          {0.9999f, 0.1f, 0.999f, 0.001f, 1.2e-3f, 0.97f, 1e-8f, 0.37f},
-          {0.9999f, 0.1f, 0.999f, 0.001f, 1.2e-3f, 0.97f, 0.0f, 0.37f, 10.0f}};
+  return {{0.9999f, 0.1f, 0.999f, 0.001f, 1.2e-3f, 1e-8f, 1.0f},
+          {1.0f, 0.1f, 0.95f, 0.05f, 2.2e-3f, 2.2e-9f, 1.0f},
+          {0.9999f, 0.1f, 0.999f, 0.001f, 1.2e-3f, 1e-8f, 0.37f},
+          {0.9999f, 0.1f, 0.999f, 0.001f, 1.2e-3f, 0.0f, 0.37f, 10.0f}};
 }
 
 inline std::vector<SgdCoefficients> sgd_cases() {

@@ -5,16 +5,16 @@
 
 namespace detent::kernels {
 
-// One AdamW step (Loshchilov & Hutter, arXiv 1711.05101), decoupled decay, the order of operations of
-// torch.optim.AdamW:
-//   w *= decay; m += (1-beta1)(g'-m); v = beta2 v + (1-beta2) g'^2; w -= step_size * m / (sqrt(v)/bias2_sqrt + eps)
-// with g' = gradient_scale * g + coupled * (w - target), w the weight before the step.
+// One AdamW step with decoupled decay (Loshchilov & Hutter, arXiv 1711.05101):
+//   m += (1-beta1)(g'-m); v = beta2 v + (1-beta2) g'^2; w = decay w - step_size * m / (sqrt(v) + epsilon)
+// with g' = gradient_scale * g + coupled * (w - target), w the weight before the step. The corrections of both moments
+// are in step_size (Kingma & Ba, arXiv 1412.6980, end of section 2), which saves a division an element; epsilon is
+// scaled with them, so that the step is that of torch.optim.AdamW but for rounding.
 struct AdamwCoefficients {
   float decay;  // 1 - lr * weight_decay
   float one_minus_beta1, beta2, one_minus_beta2;
-  float step_size;   // lr / (1 - beta1^t)
-  float bias2_sqrt;  // sqrt(1 - beta2^t)
-  float epsilon;
+  float step_size;       // lr * sqrt(1 - beta2^t) / (1 - beta1^t)
+  float epsilon;         // the optimizer's * sqrt(1 - beta2^t)
   float gradient_scale;  // 1, or the clipping factor of the global norm
   float coupled = 0;     // strength of the coupled term; target may be null when 0
 };

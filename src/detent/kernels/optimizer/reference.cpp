@@ -12,7 +12,7 @@ void adamw_row(const AdamwCoefficients& c, float* w, const float* g, float* m, f
     if (c.coupled != 0) gradient += c.coupled * (w[i] - target[i]);
     m[i] += c.one_minus_beta1 * (gradient - m[i]);
     v[i] = c.beta2 * v[i] + c.one_minus_beta2 * gradient * gradient;
-    w[i] = w[i] * c.decay - c.step_size * m[i] / (std::sqrt(v[i]) / c.bias2_sqrt + c.epsilon);
+    w[i] = w[i] * c.decay - c.step_size * m[i] / (std::sqrt(v[i]) + c.epsilon);
   }
 }
 

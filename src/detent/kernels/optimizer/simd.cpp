@@ -24,7 +24,7 @@ void adamw_loop(const AdamwCoefficients c, float* __restrict w, const float* __r
     const float square = c.beta2 * v[i] + c.one_minus_beta2 * gradient * gradient;
     m[i] = mean;
     v[i] = square;
-    w[i] = w[i] * c.decay - c.step_size * mean / (std::sqrt(square) / c.bias2_sqrt + c.epsilon);
+    w[i] = w[i] * c.decay - c.step_size * mean / (std::sqrt(square) + c.epsilon);
   }
 }
 
