@@ -2,6 +2,7 @@
 // gives for the codes before packing, over every uniform grid, shapes around panels and tiles, and hostile values.
 #include "detent/kernels/code_gemm/code_gemm.h"
 
+#include <algorithm>
 #include <cfloat>
 
 #include "detent/kernels/fake_quant/fake_quant.h"
@@ -63,6 +64,19 @@ std::vector<Grid> uniform_grids() {
 
 std::vector<float> signed_scales(const CodeGemmCase& c) { return gaussian_values(c.outputs * Weight::groups(c), 3); }
 
+// By float_gemm's blocks, each packed from codes in two parts.
+void multiply_blocked(const Weight& w, const CodeGemmRows& rows) {
+  for_float_gemm_blocks(0, w.view.outputs, w.view.depth, [&](PackedColumns block) {
+    const int64_t depth = block.end - block.begin, middle = std::min(block.first + 32, block.last);
+    Guarded<float> packed((block.last - block.first + 31) / 32 * 32 * depth, 0);
+    code_gemm_pack(w.view, block.first, middle, block.begin, block.end, packed.data());
+    code_gemm_pack(w.view, middle, block.last, block.begin, block.end, packed.data() + (middle - block.first) * depth);
+    ASSERT_TRUE(packed.intact());
+    block.data = packed.data();
+    float_gemm_rows({rows.x, rows.x_stride, 1}, 0, rows.rows, block, rows.out, rows.out_stride);
+  });
+}
+
 void check(const CodeGemmCase& c, const std::vector<float>& scales, const std::vector<float>& hostile = {}) {
   SCOPED_TRACE(::testing::Message() << c.grid.name() << ", " << c.rows << " x " << c.outputs << " x " << c.depth
                                     << " by " << c.group);
@@ -80,6 +94,9 @@ void check(const CodeGemmCase& c, const std::vector<float>& scales, const std::v
                         expected.data(), out_stride, float_gemm_fuses());
   ASSERT_TRUE(same_output(plain, expected)) << "reference";
   ASSERT_TRUE(same_output(out, expected));
+  Guarded<float> blocked(c.rows * out_stride, 3);
+  multiply_blocked(w, {x.data(), c.rows, x_stride, blocked.data(), out_stride});
+  ASSERT_TRUE(same_output(blocked, expected)) << "blocked";
 }
 
 TEST_P(CodeGemm, EqualsFloatGemmOverTheValuesOfEveryGrid) {
@@ -131,24 +148,6 @@ TEST_P(CodeGemm, PartsMakeTheWhole) {
     }
   }
   EXPECT_TRUE(same_output(parts, whole));
-}
-
-TEST_P(CodeGemm, GivesTheValuesOfItsPanels) {
-  for (const Grid& grid : uniform_grids()) {
-    const CodeGemmCase c{grid, 1, 53, 96, 32};
-    const Weight w(c, signed_scales(c));
-    const int64_t stride = 48 + 3;
-    Guarded<float> values(c.depth * stride, 1), plain(c.depth * stride, 1);
-    code_values(w.view, 1, 4, values.data(), stride);
-    reference::code_values(w.view, 1, 4, plain.data(), stride);
-    ASSERT_TRUE(same_output(values, plain)) << grid.name();
-    for (int64_t k = 0; k < c.depth; ++k)
-      for (int64_t j = 16; j < 64; ++j) {
-        const float expected = j < c.outputs ? w.values.at(static_cast<size_t>(j * c.depth + k)) : 0.0f;
-        const float got = values.data()[k * stride + j - 16];
-        ASSERT_TRUE(j < c.outputs ? test::same(got, expected) : got == 0) << grid.name() << " " << j << ", " << k;
-      }
-  }
 }
 
 // Small whole numbers: every sum is exact, so that the expected one may be made in integers from the grid's definition.

@@ -1,7 +1,6 @@
 #include "detent/ops/code_product.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/record_function.h>
 
 #include <algorithm>
@@ -9,7 +8,9 @@
 
 #include "detent/base/error.h"
 #include "detent/kernels/float_gemm/float_gemm.h"
+#include "detent/ops/blocked_product.h"
 #include "detent/ops/device.h"
+#include "detent/ops/share.h"
 
 namespace detent::ops {
 
@@ -17,13 +18,10 @@ namespace {
 
 using kernels::kCodePanel;
 
-constexpr int64_t kLeastWork = 1 << 16;  // multiplications worth a thread
 // From this many rows on a better product is worth unpacking the weight into floats first.
-constexpr int64_t kManyRows = 48;
+constexpr int64_t kManyRows = 24;
 // Of x: what stays in the second-level cache while all panels pass by.
 constexpr int64_t kBlockElements = 1 << 16;
-// A part of many rows: rows, and elements of the weight, which stay in the third-level cache as floats.
-constexpr int64_t kSliceRows = 512, kSliceElements = 1 << 20;
 
 int64_t parts(int64_t size, int64_t part) { return (size + part - 1) / part; }
 
@@ -31,7 +29,7 @@ int64_t parts(int64_t size, int64_t part) { return (size + part - 1) / part; }
 void multiply_few(const kernels::CodePanels& w, const kernels::CodeGemmRows& all) {
   const int64_t pair_work = std::max<int64_t>(1, all.rows * 2 * kCodePanel * w.depth);
   const int64_t block = std::max<int64_t>(1, kBlockElements / std::max<int64_t>(1, w.depth) / 4) * 4;
-  at::parallel_for(0, parts(w.panels(), 2), parts(kLeastWork, pair_work), [&](int64_t first, int64_t last) {
+  share(parts(w.panels(), 2), parts(kLeastProductWork, pair_work), [&](int64_t first, int64_t last) {
     for (int64_t row = 0; row < all.rows; row += block)
       kernels::code_gemm(w,
                          {all.x + row * all.x_stride, std::min(block, all.rows - row), all.x_stride,
@@ -40,23 +38,14 @@ void multiply_few(const kernels::CodePanels& w, const kernels::CodeGemmRows& all
   });
 }
 
-// A slice of outputs becomes values in memory that stays in cache, for float_gemm.
+// A block of the weight becomes values in the cache, for all rows.
 void multiply_many(const kernels::CodePanels& w, const kernels::CodeGemmRows& all) {
-  const int64_t row_parts = parts(all.rows, kSliceRows);
-  const int64_t most = std::clamp<int64_t>(kSliceElements / kCodePanel / std::max<int64_t>(1, w.depth), 4, 48);
-  const int64_t slice = std::clamp<int64_t>(w.panels() * row_parts / at::get_num_threads(), 2, most);
-  const int64_t slices = parts(w.panels(), slice), width = slice * kCodePanel;
-  at::parallel_for(0, slices * row_parts, 1, [&](int64_t begin, int64_t end) {
-    const at::Tensor memory = at::empty({w.depth, width}, at::kFloat);  // of the block cache
-    float* values = memory.mutable_data_ptr<float>();
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t panel = i / row_parts * slice, row = i % row_parts * kSliceRows, output = panel * kCodePanel;
-      if (i == begin || row == 0) kernels::code_values(w, panel, std::min(panel + slice, w.panels()), values, width);
-      kernels::float_gemm({all.x + row * all.x_stride, all.x_stride, 1}, {values, 1, width}, w.depth,
-                          {0, std::min(kSliceRows, all.rows - row), 0, std::min(width, w.outputs - output)},
-                          all.out + row * all.out_stride + output, all.out_stride);
-    }
-  });
+  blocked_product(
+      {all.x, all.x_stride, 1}, all.rows, w.outputs, w.depth,
+      [&](int64_t first, int64_t last, int64_t begin, int64_t end, float* packed) {
+        kernels::code_gemm_pack(w, first, last, begin, end, packed);
+      },
+      all.out);
 }
 
 }  // namespace

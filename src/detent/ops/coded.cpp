@@ -10,6 +10,7 @@
 #include "detent/base/error.h"
 #include "detent/kernels/int_gemm/int_gemm.h"
 #include "detent/ops/fake_quant.h"
+#include "detent/ops/share.h"
 
 namespace detent::ops {
 
@@ -112,10 +113,10 @@ at::Tensor row_terms(const CodePair& pair, const at::Tensor& sums) {
 // Splits a product into about equal parts: by rows where there are many, else by panels.
 void for_parts(int64_t rows, int64_t panels, const std::function<void(const kernels::IntGemmPart&)>& body) {
   constexpr int64_t kRowGrain = 32;
-  if (rows >= kRowGrain * at::get_num_threads())
-    at::parallel_for(0, rows, kRowGrain, [&](int64_t first, int64_t last) { body({first, last, 0, panels}); });
+  if (rows >= 2 * kRowGrain * at::get_num_threads())
+    share(rows, kRowGrain, [&](int64_t first, int64_t last) { body({first, last, 0, panels}); });
   else
-    at::parallel_for(0, panels, 4, [&](int64_t first, int64_t last) { body({0, rows, first, last}); });
+    share(panels, 4, [&](int64_t first, int64_t last) { body({0, rows, first, last}); });
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "detent/kernels/float_gemm/float_gemm.h"
 #include "detent/kernels/log_sum_exp/log_sum_exp.h"
 #include "detent/ops/product.h"
+#include "detent/ops/share.h"
 
 namespace detent::ops {
 
@@ -36,7 +37,7 @@ class OutputLosses {
 
   at::Tensor run() {
     const int64_t rows = rows_of_a_task(), cuts = (rows_ + rows - 1) / rows;
-    at::parallel_for(0, cuts * blocks_, 1, [&](int64_t first, int64_t last) {
+    share(cuts * blocks_, 1, [&](int64_t first, int64_t last) {
       const at::Tensor logits = at::empty({std::min(rows, rows_), std::min(kBlock, vocab_)}, states_.options());
       for (int64_t i = first; i < last; ++i)
         run_block(i / blocks_ * rows, std::min(rows_, (i / blocks_ + 1) * rows), i % blocks_,

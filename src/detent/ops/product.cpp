@@ -1,14 +1,13 @@
 #include "detent/ops/product.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/record_function.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "detent/base/error.h"
 #include "detent/kernels/float_gemm/float_gemm.h"
+#include "detent/ops/blocked_product.h"
 #include "detent/ops/device.h"
 #include "detent/ops/with_backward.h"
 
@@ -18,37 +17,9 @@ namespace {
 
 // Below this many rows packing the weight costs more than a better product gives back.
 constexpr int64_t kLeastRows = 16;
-constexpr int64_t kLeastWork = 1 << 16;               // multiplications worth a thread
-constexpr int64_t kRowGrain = 12, kColumnGrain = 32;  // whole tiles on every instruction set
 
 // One stride is 1, whichever way it lies.
 at::Tensor dense(const at::Tensor& x) { return x.stride(0) == 1 || x.stride(1) == 1 ? x : x.contiguous(); }
-
-// A grid of about equal parts, one a thread, in the shape that packs the fewest elements twice.
-class Parts {
- public:
-  Parts(int64_t rows, int64_t columns, int64_t depth) : rows_(rows), columns_(columns) {
-    const int64_t work = rows * columns * depth / kLeastWork;
-    const int64_t threads = std::clamp<int64_t>(work, 1, at::get_num_threads());
-    for (int64_t across = 1; across <= threads; ++across)
-      if (threads % across == 0 && rows * across + columns * (threads / across) < cost())
-        across_ = across, down_ = threads / across;
-  }
-  int64_t count() const { return down_ * across_; }
-  kernels::FloatGemmPart operator[](int64_t i) const {
-    const auto cut = [](int64_t size, int64_t grain, int64_t parts, int64_t at) {
-      const int64_t grains = (size + grain - 1) / grain;
-      return std::min(size, grains * at / parts * grain);
-    };
-    const int64_t row = i / across_, column = i % across_;
-    return {cut(rows_, kRowGrain, down_, row), cut(rows_, kRowGrain, down_, row + 1),
-            cut(columns_, kColumnGrain, across_, column), cut(columns_, kColumnGrain, across_, column + 1)};
-  }
-
- private:
-  int64_t cost() const { return down_ == 0 ? INT64_MAX : rows_ * across_ + columns_ * down_; }
-  int64_t rows_, columns_, down_ = 0, across_ = 0;
-};
 
 }  // namespace
 
@@ -69,11 +40,12 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
       columns{right.const_data_ptr<float>(), right.stride(1), right.stride(0)};
   const int64_t depth = a.size(1), width = b.size(1);
   at::Tensor out = at::empty({a.size(0), width}, a.options());
-  float* to = out.mutable_data_ptr<float>();
-  const Parts parts(a.size(0), width, depth);
-  at::parallel_for(0, parts.count(), 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) kernels::float_gemm(rows, columns, depth, parts[i], to, width);
-  });
+  blocked_product(
+      rows, a.size(0), width, depth,
+      [&](int64_t first, int64_t last, int64_t begin, int64_t end, float* packed) {
+        kernels::float_gemm_pack(columns, first, last, begin, end, packed);
+      },
+      out.mutable_data_ptr<float>());
   return out;
 }
 

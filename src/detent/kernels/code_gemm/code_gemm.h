@@ -40,14 +40,12 @@ struct CodeGemmRows {
   int64_t out_stride;
 };
 void code_gemm(const CodePanels& w, const CodeGemmRows& rows, int64_t first, int64_t last);
-
-// The values of panels [first, last): values[k * stride + j - 16 * first], outputs that the last panel lacks as zeros.
-// 16 * (last - first) <= stride.
-void code_values(const CodePanels& w, int64_t first, int64_t last, float* values, int64_t stride);
+// For many rows: what float_gemm_pack makes of the values of outputs [first, last), first a multiple of 16.
+void code_gemm_pack(const CodePanels& w, int64_t first, int64_t last, int64_t begin, int64_t end, float* packed);
 
 namespace reference {
 void code_gemm(const CodePanels& w, const CodeGemmRows& rows, int64_t first, int64_t last, bool fused);
-void code_values(const CodePanels& w, int64_t first, int64_t last, float* values, int64_t stride);
+float code_value(const CodePanels& w, int64_t output, int64_t k);
 }  // namespace reference
 
 }  // namespace detent::kernels

@@ -5,8 +5,6 @@
 
 namespace detent::kernels::reference {
 
-namespace {
-
 float code_value(const CodePanels& w, int64_t j, int64_t k) {
   const int64_t panel = j / kCodePanel, lane = j % kCodePanel, step = w.packing.panel_bytes(1);
   const int byte = w.codes[(panel * w.depth + k) * step + lane % step];
@@ -14,8 +12,6 @@ float code_value(const CodePanels& w, int64_t j, int64_t k) {
   const float scale = w.scales[(panel * (w.depth / w.group) + k / w.group) * kCodePanel + lane];
   return scale * (static_cast<float>(level) + w.packing.base);
 }
-
-}  // namespace
 
 void code_gemm(const CodePanels& w, const CodeGemmRows& rows, int64_t first, int64_t last, bool fused) {
   for (int64_t i = 0; i < rows.rows; ++i)
@@ -27,12 +23,6 @@ void code_gemm(const CodePanels& w, const CodeGemmRows& rows, int64_t first, int
       }
       rows.out[i * rows.out_stride + j] = sum;
     }
-}
-
-void code_values(const CodePanels& w, int64_t first, int64_t last, float* values, int64_t stride) {
-  for (int64_t k = 0; k < w.depth; ++k)
-    for (int64_t j = first * kCodePanel; j < last * kCodePanel; ++j)
-      values[k * stride + j - first * kCodePanel] = code_value(w, j, k);
 }
 
 }  // namespace detent::kernels::reference

@@ -1,4 +1,5 @@
-// code_gemm with Highway: tiles of a few rows and one or two panels of outputs, sums in registers.
+// code_gemm with Highway: tiles of a few rows and one or two panels of outputs, sums in registers; or float_gemm's
+// blocks, whose columns are packed from codes.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "detent/kernels/code_gemm/simd.cpp"
 #include "detent/kernels/targets.h"
@@ -8,6 +9,7 @@
 #include <algorithm>
 
 #include "detent/kernels/code_gemm/code_gemm.h"
+#include "detent/kernels/float_gemm/pack-inl.h"
 #include "detent/kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -16,7 +18,10 @@ namespace detent::kernels::HWY_NAMESPACE {
 void code_gemm(const CodePanels& w, const CodeGemmRows& rows, int64_t first, int64_t last) {
   reference::code_gemm(w, rows, first, last, false);
 }
-using reference::code_values;
+void code_gemm_pack(const CodePanels& w, int64_t first, int64_t last, int64_t begin, int64_t end, float* packed) {
+  for (int64_t j = first; j < last; ++j)
+    for (int64_t k = begin; k < end; ++k) *packed++ = reference::code_value(w, j, k);
+}
 #else
 
 // At most half a panel wide, so that the two halves of a byte are whole vectors of outputs.
@@ -103,23 +108,37 @@ void code_gemm(const CodePanels& w, const CodeGemmRows& rows, int64_t first, int
   w.packing.halves ? multiply_panels<true>(w, rows, first, last) : multiply_panels<false>(w, rows, first, last);
 }
 
+// Elements [begin, end) of one panel as float_gemm packs columns; `column`: how many lie before it there.
 template <bool kHalves>
-void panel_values(const CodePanels& w, int64_t panel, float* values, int64_t stride) {
+void pack_values(const CodePanels& w, int64_t panel, int64_t column, int64_t begin, int64_t end, float* to) {
   const LevelVec base = hn::Set(kL, w.packing.base);
-  const uint8_t* HWY_RESTRICT from = w.codes + panel * w.packing.panel_bytes(w.depth);
+  const uint8_t* HWY_RESTRICT from = w.codes + panel * w.packing.panel_bytes(w.depth) + w.packing.panel_bytes(begin);
   const float* scales = w.scales + panel * (w.depth / w.group) * kCodePanel;
-  for (int64_t k = 0; k < w.depth; scales += kCodePanel)
-    for (const int64_t end = k + w.group; k < end; ++k) {
+  float* lanes[kPanelVectors];
+  for (int v = 0; v < kPanelVectors; ++v) {
+    const int64_t lane = column + v * kLevels;
+    lanes[v] = to + lane / kPackedColumns * (end - begin) * kPackedColumns + lane % kPackedColumns;
+  }
+  for (int64_t k = begin; k < end;) {
+    LevelVec scale[kPanelVectors];
+    for (int v = 0; v < kPanelVectors; ++v) scale[v] = hn::LoadU(kL, scales + k / w.group * kCodePanel + v * kLevels);
+    for (const int64_t last = std::min(end, (k / w.group + 1) * w.group); k < last; ++k) {
       LevelVec levels[kPanelVectors];
       load_levels<kHalves>(from, base, levels);
       for (int v = 0; v < kPanelVectors; ++v)
-        hn::StoreU(hn::Mul(hn::LoadU(kL, scales + v * kLevels), levels[v]), kL, values + k * stride + v * kLevels);
+        hn::StoreU(hn::Mul(scale[v], levels[v]), kL, lanes[v] + (k - begin) * kPackedColumns);
     }
+  }
 }
 
-void code_values(const CodePanels& w, int64_t first, int64_t last, float* values, int64_t stride) {
-  for (int64_t panel = first; panel < last; ++panel, values += kCodePanel)
-    w.packing.halves ? panel_values<true>(w, panel, values, stride) : panel_values<false>(w, panel, values, stride);
+void code_gemm_pack(const CodePanels& w, int64_t first, int64_t last, int64_t begin, int64_t end, float* packed) {
+  int64_t column = first;
+  for (; column < last; column += kCodePanel)
+    w.packing.halves ? pack_values<true>(w, column / kCodePanel, column - first, begin, end, packed)
+                     : pack_values<false>(w, column / kCodePanel, column - first, begin, end, packed);
+  for (column -= first; column % kPackedColumns != 0; ++column)  // that a wide tile lacks
+    for (int64_t k = 0; k < end - begin; ++k)
+      packed[(column / kPackedColumns * (end - begin) + k) * kPackedColumns + column % kPackedColumns] = 0;
 }
 
 #endif
@@ -129,14 +148,14 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace detent::kernels {
 HWY_EXPORT(code_gemm);
-HWY_EXPORT(code_values);
+HWY_EXPORT(code_gemm_pack);
 
 void code_gemm(const CodePanels& w, const CodeGemmRows& rows, int64_t first, int64_t last) {
   HWY_DYNAMIC_DISPATCH(code_gemm)(w, rows, first, last);
 }
 
-void code_values(const CodePanels& w, int64_t first, int64_t last, float* values, int64_t stride) {
-  HWY_DYNAMIC_DISPATCH(code_values)(w, first, last, values, stride);
+void code_gemm_pack(const CodePanels& w, int64_t first, int64_t last, int64_t begin, int64_t end, float* packed) {
+  HWY_DYNAMIC_DISPATCH(code_gemm_pack)(w, first, last, begin, end, packed);
 }
 }  // namespace detent::kernels
 #endif

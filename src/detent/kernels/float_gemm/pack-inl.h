@@ -10,11 +10,13 @@
 #include <algorithm>
 
 #include "detent/kernels/float_gemm/float_gemm.h"
-#include "hwy/highway.h"
+#include "detent/kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
 #if HWY_TARGET != HWY_SCALAR
+
+inline constexpr int kPackedColumns = 2 * kFloats;  // of a panel
 
 // Four elements of each of four lines, turned into four lines' worth of each of four elements.
 HWY_INLINE void transpose_four(const float* from, int64_t line, float* to, int64_t step) {

@@ -15,25 +15,33 @@
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
 #if HWY_TARGET == HWY_SCALAR
-void float_gemm(const FloatLines& left, const FloatLines& right, int64_t depth, const FloatGemmPart& part, float* out,
-                int64_t out_stride) {
-  reference::float_gemm(left, right, depth, part, out, out_stride, false);
+void float_gemm_pack(const FloatLines& right, int64_t first, int64_t last, int64_t begin, int64_t end, float* packed) {
+  for (int64_t line = first; line < last; ++line)
+    for (int64_t k = begin; k < end; ++k) *packed++ = right.data[line * right.line_stride + k * right.depth_stride];
+}
+void float_gemm_rows(const FloatLines& left, int64_t row_begin, int64_t row_end, const PackedColumns& right, float* out,
+                     int64_t out_stride) {
+  const int64_t depth = right.end - right.begin;
+  for (int64_t row = row_begin; row < row_end; ++row)
+    for (int64_t column = right.first; column < right.last; ++column) {
+      float& sum = out[row * out_stride + column];
+      if (right.begin == 0) sum = 0;
+      for (int64_t k = 0; k < depth; ++k)
+        sum += left.data[row * left.line_stride + (right.begin + k) * left.depth_stride] *
+               right.data[(column - right.first) * depth + k];
+    }
 }
 bool float_gemm_fuses() { return false; }
 #else
 bool float_gemm_fuses() { return HWY_NATIVE_FMA != 0; }
 
-constexpr int kVectors = 2;
-constexpr int kColumns = kVectors * kFloats;  // of a tile
+constexpr int kVectors = kPackedColumns / kFloats;  // of a tile
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
-constexpr int kRows = 12;                     // 24 of 32 registers hold sums
+constexpr int kRows = 12;                           // 24 of 32 registers hold sums
 #else
 constexpr int kRows = 6;  // 12 of 16
 #endif
-// A block of rows [kBlockRows, kDepth] stays in the second-level cache while panels of columns [kDepth, kColumns] pass
-// by, a block of columns [kDepth, kBlockColumns] in the third. Sums go through memory once for each kDepth elements.
-constexpr int64_t kDepth = 768, kBlockRows = 48, kBlockColumns = kFloatGemmColumns;
-static_assert(kBlockRows % kRows == 0 && kBlockColumns % kColumns == 0);
+static_assert(kFloatGemmRows % kRows == 0 && kFloatGemmColumns % kPackedColumns == 0);
 
 // Continues the sums in out (or starts them) over `depth` elements.
 HWY_NOINLINE void add_tile(const float* HWY_RESTRICT left, const float* HWY_RESTRICT right, int64_t depth, bool start,
@@ -53,7 +61,7 @@ HWY_NOINLINE void add_tile(const float* HWY_RESTRICT left, const float* HWY_REST
       for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(row, columns[v], sums[r][v]);
     }
     left += kRows;
-    right += kColumns;
+    right += kPackedColumns;
   }
   HWY_UNROLL(16)
   for (int r = 0; r < kRows; ++r)
@@ -63,71 +71,40 @@ HWY_NOINLINE void add_tile(const float* HWY_RESTRICT left, const float* HWY_REST
 // A tile that reaches beyond the part: through a whole one.
 HWY_NOINLINE void add_edge(const float* left, const float* right, int64_t depth, bool start, float* out, int64_t stride,
                            int64_t rows, int64_t columns) {
-  HWY_ALIGN float tile[kRows * kColumns] = {};
+  HWY_ALIGN float tile[kRows * kPackedColumns] = {};
   if (!start)
-    for (int64_t r = 0; r < rows; ++r) std::copy_n(out + r * stride, columns, tile + r * kColumns);
-  add_tile(left, right, depth, start, tile, kColumns);
-  for (int64_t r = 0; r < rows; ++r) std::copy_n(tile + r * kColumns, columns, out + r * stride);
+    for (int64_t r = 0; r < rows; ++r) std::copy_n(out + r * stride, columns, tile + r * kPackedColumns);
+  add_tile(left, right, depth, start, tile, kPackedColumns);
+  for (int64_t r = 0; r < rows; ++r) std::copy_n(tile + r * kPackedColumns, columns, out + r * stride);
 }
 
-// Packed operands of one thread.
-struct PackedBlocks {
-  hwy::AlignedFreeUniquePtr<float[]> left = hwy::AllocateAligned<float>(kBlockRows * kDepth),
-                                     right = hwy::AllocateAligned<float>(kBlockColumns * kDepth);
-};
+void float_gemm_pack(const FloatLines& right, int64_t first, int64_t last, int64_t begin, int64_t end, float* packed) {
+  pack_panels<kPackedColumns>(right, first, last, begin, end, packed);
+}
 
-class FloatGemm {
- public:
-  FloatGemm(const FloatLines& left, const FloatLines& right, int64_t depth, float* out, int64_t stride,
-            PackedBlocks& packed)
-      : left_(left), right_(right), depth_(depth), out_(out), stride_(stride), packed_(packed) {}
-
-  void run(const FloatGemmPart& part) const {
-    const int64_t cuts = (depth_ + kDepth - 1) / kDepth;
-    for (int64_t column = part.column_begin; column < part.column_end; column += kBlockColumns)
-      for (int64_t cut = 0; cut < cuts; ++cut)  // about equal ones: a short one costs as much memory traffic
-        run_columns({part.row_begin, part.row_end, column, std::min(part.column_end, column + kBlockColumns)},
-                    depth_ * cut / cuts, depth_ * (cut + 1) / cuts);
-  }
-
- private:
-  void run_columns(const FloatGemmPart& part, int64_t begin, int64_t end) const {
-    pack_panels<kColumns>(right_, part.column_begin, part.column_end, begin, end, packed_.right.get());
-    for (int64_t row = part.row_begin; row < part.row_end; row += kBlockRows) {
-      const int64_t last = std::min(part.row_end, row + kBlockRows);
-      pack_panels<kRows>(left_, row, last, begin, end, packed_.left.get());
-      run_block({row, last, part.column_begin, part.column_end}, begin, end);
+// Packed rows against all columns of the block.
+void run_block(const float* left, const PackedColumns& right, int64_t rows, float* out, int64_t stride) {
+  const int64_t depth = right.end - right.begin, count = right.last - right.first;
+  for (int64_t column = 0; column < count; column += kPackedColumns)
+    for (int64_t row = 0; row < rows; row += kRows) {
+      const float *some_rows = left + row * depth, *some_columns = right.data + column * depth;
+      float* to = out + row * stride + right.first + column;
+      if (rows - row >= kRows && count - column >= kPackedColumns)
+        add_tile(some_rows, some_columns, depth, right.begin == 0, to, stride);
+      else
+        add_edge(some_rows, some_columns, depth, right.begin == 0, to, stride, std::min<int64_t>(rows - row, kRows),
+                 std::min<int64_t>(count - column, kPackedColumns));
     }
+}
+
+void float_gemm_rows(const FloatLines& left, int64_t row_begin, int64_t row_end, const PackedColumns& right, float* out,
+                     int64_t out_stride) {
+  static thread_local auto packed = hwy::AllocateAligned<float>(kFloatGemmRows * kFloatGemmDepth);
+  for (int64_t row = row_begin; row < row_end; row += kFloatGemmRows) {
+    const int64_t last = std::min(row_end, row + kFloatGemmRows);
+    pack_panels<kRows>(left, row, last, right.begin, right.end, packed.get());
+    run_block(packed.get(), right, last - row, out + row * out_stride, out_stride);
   }
-
-  void run_block(const FloatGemmPart& block, int64_t begin, int64_t end) const {
-    const int64_t depth = end - begin;
-    for (int64_t column = block.column_begin; column < block.column_end; column += kColumns)
-      for (int64_t row = block.row_begin; row < block.row_end; row += kRows) {
-        const float* left = packed_.left.get() + (row - block.row_begin) * depth;
-        const float* right = packed_.right.get() + (column - block.column_begin) * depth;
-        float* out = out_ + row * stride_ + column;
-        const int64_t rows = block.row_end - row, columns = block.column_end - column;
-        if (rows >= kRows && columns >= kColumns)
-          add_tile(left, right, depth, begin == 0, out, stride_);
-        else
-          add_edge(left, right, depth, begin == 0, out, stride_, std::min<int64_t>(rows, kRows),
-                   std::min<int64_t>(columns, kColumns));
-      }
-  }
-
-  FloatLines left_, right_;
-  int64_t depth_;
-  float* out_;
-  int64_t stride_;
-  PackedBlocks& packed_;
-};
-
-void float_gemm(const FloatLines& left, const FloatLines& right, int64_t depth, const FloatGemmPart& part, float* out,
-                int64_t out_stride) {
-  if (depth == 0) return reference::float_gemm(left, right, depth, part, out, out_stride, false);
-  static thread_local PackedBlocks packed;
-  FloatGemm(left, right, depth, out, out_stride, packed).run(part);
 }
 #endif
 }  // namespace detent::kernels::HWY_NAMESPACE
@@ -135,12 +112,28 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace detent::kernels {
-HWY_EXPORT(float_gemm);
 HWY_EXPORT(float_gemm_fuses);
+HWY_EXPORT(float_gemm_pack);
+HWY_EXPORT(float_gemm_rows);
 
 void float_gemm(const FloatLines& left, const FloatLines& right, int64_t depth, const FloatGemmPart& part, float* out,
                 int64_t out_stride) {
-  HWY_DYNAMIC_DISPATCH(float_gemm)(left, right, depth, part, out, out_stride);
+  if (depth == 0) return reference::float_gemm(left, right, depth, part, out, out_stride, false);
+  static thread_local auto packed = hwy::AllocateAligned<float>(kFloatGemmColumns * kFloatGemmDepth);
+  for_float_gemm_blocks(part.column_begin, part.column_end, depth, [&](PackedColumns block) {
+    float_gemm_pack(right, block.first, block.last, block.begin, block.end, packed.get());
+    block.data = packed.get();
+    float_gemm_rows(left, part.row_begin, part.row_end, block, out, out_stride);
+  });
+}
+
+void float_gemm_pack(const FloatLines& right, int64_t first, int64_t last, int64_t begin, int64_t end, float* packed) {
+  HWY_DYNAMIC_DISPATCH(float_gemm_pack)(right, first, last, begin, end, packed);
+}
+
+void float_gemm_rows(const FloatLines& left, int64_t row_begin, int64_t row_end, const PackedColumns& right, float* out,
+                     int64_t out_stride) {
+  HWY_DYNAMIC_DISPATCH(float_gemm_rows)(left, row_begin, row_end, right, out, out_stride);
 }
 
 bool float_gemm_fuses() { return HWY_DYNAMIC_DISPATCH(float_gemm_fuses)(); }
