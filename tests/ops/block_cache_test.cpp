@@ -24,8 +24,29 @@ TEST_F(BlockCacheTest, GivesTheSameBlockAgain) {
   first = {};
   EXPECT_EQ(cache.bytes().kept, 5 * kMegabyte);
   EXPECT_EQ(cache.allocate(5 * kMegabyte - 7).get(), data);
-  const c10::DataPtr less = cache.allocate(4 * kMegabyte);
-  EXPECT_EQ(cache.bytes().used, 4 * kMegabyte) << "a fifth of the kept block would be waste";
+}
+
+TEST_F(BlockCacheTest, CutsAKeptBlockAndJoinsItsPartsAgain) {
+  c10::DataPtr whole = cache.allocate(8 * kMegabyte);
+  const void* const data = whole.get();
+  whole = {};
+  c10::DataPtr first = cache.allocate(3 * kMegabyte), second = cache.allocate(kMegabyte),
+               third = cache.allocate(4 * kMegabyte);
+  EXPECT_EQ(cache.bytes().kept, 0U);
+  EXPECT_EQ(cache.bytes().most_used, 8 * kMegabyte) << "all three lie in the block that was kept";
+  for (c10::DataPtr* part : {&first, &third, &second}) *part = {};  // the middle one joins both sides
+  EXPECT_EQ(cache.bytes().kept, 8 * kMegabyte);
+  EXPECT_EQ(cache.allocate(8 * kMegabyte).get(), data);
+}
+
+// A part of what is kept is enough where a part is asked back for.
+TEST_F(BlockCacheTest, LetsGoOfNoMoreThanItMust) {
+  const c10::DataPtr held = cache.allocate(40 * kMegabyte);
+  cache.allocate(60 * kMegabyte);
+  EXPECT_EQ(cache.bytes().kept, 60 * kMegabyte);
+  const c10::DataPtr larger = cache.allocate(80 * kMegabyte);
+  EXPECT_EQ(cache.bytes().used, 120 * kMegabyte);
+  EXPECT_EQ(cache.bytes().kept, BlockCache::kSpare);
 }
 
 TEST_F(BlockCacheTest, SmallOnesAreNotKept) {

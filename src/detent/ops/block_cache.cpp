@@ -15,12 +15,12 @@ constexpr size_t kHugePage = size_t{1} << 21;
 size_t rounded_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
 // nullptr where the system has no more. Begins at a huge page where it can hold one.
-void* map(size_t size) {
+std::byte* map(size_t size) {
   const size_t spare = size >= kHugePage ? kHugePage : 0;
   void* const start = ::mmap(nullptr, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (start == MAP_FAILED) return nullptr;
-  if (spare == 0) return start;
   auto* const bytes = static_cast<std::byte*>(start);
+  if (spare == 0) return bytes;
   const size_t before = rounded_up(reinterpret_cast<uintptr_t>(bytes), kHugePage) - reinterpret_cast<uintptr_t>(bytes);
   if (before > 0) ::munmap(bytes, before);
   if (before < spare) ::munmap(bytes + before + size, spare - before);
@@ -34,6 +34,15 @@ struct BlockCache::Handle {
   BlockCache& cache;
   Block block;
 };
+
+std::byte* BlockCache::Block::end() const { return data + size; }
+
+// The first bytes of a block, which is left with the others.
+BlockCache::Block BlockCache::cut(Block& block, size_t size) {
+  const Block first{block.data, size};
+  block = {block.data + size, block.size - size};
+  return first;
+}
 
 BlockCache::Bytes BlockCache::bytes() const {
   const std::lock_guard lock(mutex_);
@@ -65,26 +74,38 @@ BlockCache::Block BlockCache::take(size_t size) {
   return block;
 }
 
-// The smallest that is large enough and wastes at most an eighth; of equal ones the last used, which caches may still
-// hold.
+// The smallest that is large enough; of equal ones the last used, which caches may still hold. The rest of it stays.
 bool BlockCache::take_kept(size_t size, Block& block) {
   auto best = kept_.end();
   for (auto it = kept_.begin(); it != kept_.end(); ++it)
-    if (it->size >= size && it->size <= size + size / 8 && (best == kept_.end() || it->size <= best->size)) best = it;
+    if (it->size >= size && (best == kept_.end() || it->size <= best->size)) best = it;
   if (best == kept_.end()) return false;
-  block = *best;
-  bytes_.kept -= block.size;
-  kept_.erase(best);
+  block = cut(*best, size);
+  bytes_.kept -= size;
+  if (best->size == 0) kept_.erase(best);
   return true;
 }
 
-void BlockCache::let_go(size_t most_kept) {
-  auto it = kept_.begin();
-  for (; it != kept_.end() && bytes_.kept > most_kept; ++it) {
-    ::munmap(it->data, it->size);
-    bytes_.kept -= it->size;
+// Its neighbours among those that are kept become one with it.
+void BlockCache::keep(Block block) {
+  bytes_.kept += block.size;
+  for (auto it = kept_.begin(); it != kept_.end();) {
+    const bool before = it->end() == block.data, after = block.end() == it->data;
+    if (before) block.data = it->data;
+    if (before || after) block.size += it->size;
+    it = before || after ? kept_.erase(it) : it + 1;
   }
-  kept_.erase(kept_.begin(), it);
+  kept_.push_back(block);
+}
+
+void BlockCache::let_go(size_t most_kept) {
+  while (bytes_.kept > most_kept) {
+    Block& oldest = kept_.front();
+    const Block gone = cut(oldest, std::min(oldest.size, bytes_.kept - most_kept));
+    ::munmap(gone.data, gone.size);
+    bytes_.kept -= gone.size;
+    if (oldest.size == 0) kept_.erase(kept_.begin());
+  }
 }
 
 void BlockCache::give_back(void* handle) {
@@ -93,8 +114,7 @@ void BlockCache::give_back(void* handle) {
   {
     const std::lock_guard lock(cache.mutex_);
     cache.bytes_.used -= given->block.size;
-    cache.bytes_.kept += given->block.size;
-    cache.kept_.push_back(given->block);
+    cache.keep(given->block);
   }
   delete given;
 }

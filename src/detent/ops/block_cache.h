@@ -10,9 +10,10 @@
 namespace detent {
 
 // Blocks of at least kLeast bytes; smaller ones come from `small`. What is kept for later makes the sum of kept and
-// used blocks larger than the sum of used ones has ever been by kSpare at most: phases that need blocks of other sizes,
-// as attention and MLP do, would otherwise take them from each other. Large pages are asked for where the system grants
-// them. Memory that the system does not give throws what `small` throws.
+// used blocks larger than the sum of used ones has ever been by kSpare at most. A kept block is cut for a smaller one,
+// and what lies side by side is one again when it comes back: phases need blocks of other sizes, as attention and MLP
+// do. Large pages are asked for where the system grants them. Memory that the system does not give throws what `small`
+// throws.
 class BlockCache final : public c10::Allocator {
  public:
   static constexpr size_t kLeast = size_t{1} << 18, kSpare = size_t{1} << 25;
@@ -29,14 +30,17 @@ class BlockCache final : public c10::Allocator {
 
  private:
   struct Block {
-    void* data;
+    std::byte* data;
     size_t size;
+    std::byte* end() const;
   };
   struct Handle;
   static void give_back(void* handle);
 
   Block take(size_t size);
   bool take_kept(size_t size, Block& block);
+  void keep(Block block);
+  static Block cut(Block& block, size_t size);
   void let_go(size_t most_kept);
 
   c10::Allocator& small_;
