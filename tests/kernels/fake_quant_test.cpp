@@ -3,6 +3,7 @@
 
 #include "detent/kernels/fake_quant/cases.h"
 #include "detent/kernels/fake_quant/groups.h"
+#include "detent/kernels/stream.h"
 #include "tests/support/kernel_test.h"
 
 namespace detent::kernels {
@@ -81,6 +82,10 @@ void check_groups(const std::vector<float>& x, int offset, int64_t group, const 
     ASSERT_TRUE(same_output(value, value_ref));
     ASSERT_TRUE(same_output(codes, codes_ref));
     ASSERT_TRUE(same_output(mask, mask_ref));
+    Guarded<float> streamed(n, offset);
+    quantize_groups(in.data(), n, group, scales.data(), grid, surrogate, {.value = streamed.data(), .stream = true});
+    end_streaming();
+    ASSERT_TRUE(same_output(streamed, value_ref)) << "streamed";
   }
 }
 

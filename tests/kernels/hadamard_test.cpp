@@ -1,4 +1,5 @@
 #include "detent/kernels/hadamard/cases.h"
+#include "detent/kernels/stream.h"
 #include "tests/support/kernel_test.h"
 
 namespace detent::kernels {
@@ -15,6 +16,10 @@ void check(const std::vector<float>& x, int offset, int64_t block) {
   reference::hadamard(in.data(), expected.data(), n, block);
   hadamard(in.data(), out.data(), n, block);
   ASSERT_TRUE(same_output(out, expected));
+  Guarded<float> streamed(n, offset);  // aligned to vectors, or not
+  hadamard_streamed(in.data(), streamed.data(), n, block);
+  end_streaming();
+  ASSERT_TRUE(same_output(streamed, expected)) << "streamed";
   hadamard(in.data(), in.data(), n, block);
   ASSERT_TRUE(same_output(in, expected)) << "in place";
 }

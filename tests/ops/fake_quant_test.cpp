@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <mutex>
 #include <set>
@@ -27,10 +28,19 @@ TEST(ForRows, UsesEveryThread) {
   std::mutex lock;
   std::set<std::thread::id> threads;
   std::atomic<int64_t> rows = 0;
-  ops::for_rows(64, 2048, [&](int64_t first, int64_t last) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto seen = [&] {
     const std::lock_guard guard(lock);
-    threads.insert(std::this_thread::get_id());
+    return threads.size();
+  };
+  ops::for_rows(64, 2048, [&](int64_t first, int64_t last) {
     rows += last - first;
+    {
+      const std::lock_guard guard(lock);
+      threads.insert(std::this_thread::get_id());
+    }
+    // Threads take pieces as they go: the first ones wait for the last.
+    while (seen() < 3 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
   });
   at::set_num_threads(before);
   EXPECT_EQ(threads.size(), 3u);
@@ -70,6 +80,33 @@ TEST(FakeQuant, ShapesThatDoNotFitAreRefused) {
   EXPECT_THAT(error(at::ones({2, 64}), grouped, at::ones({2, 1})), HasSubstr("got 2 scales, expected 4"));
   EXPECT_THAT(error(at::ones({2, 64}, at::kDouble), grouped, {}), HasSubstr("float32"));
   EXPECT_THAT(error(at::ones({64, 2}).t(), grouped, {}), HasSubstr("strided"));
+}
+
+// Outputs of many megabytes are written past the caches: the same bits as part by part.
+TEST(FakeQuant, LargeOutputsAreThoseOfTheirParts) {
+  at::manual_seed(5);
+  const at::Tensor x = at::randn({1200, 2048}), g = at::randn({1200, 2048});  // 9.8 MB
+  const auto parts = [](const at::Tensor& t) { return t.chunk(3); };
+  const auto joined = [&](const auto& op) {
+    std::vector<at::Tensor> made;
+    for (size_t i = 0; i < 3; ++i) made.push_back(op(parts(x)[i], parts(g)[i]));
+    return at::cat(made);
+  };
+  for (const Rotation rotation : {Rotation::kNone, Rotation::kHadamardHalf, Rotation::kHadamard}) {
+    QuantSpec spec{make_grid("midrise", 4), parse_granularity("32"), ScaleRule::kRms};
+    spec.rotation = rotation;
+    const kernels::Surrogate surrogate{-7.5f, 7.5f};
+    const auto value = [&](const at::Tensor& some, const at::Tensor&) {
+      return ops::fake_quant(some, {}, spec, surrogate, {}).value;
+    };
+    const auto backward = [&](const at::Tensor& some, const at::Tensor& theirs) {
+      return ops::masked_backward(theirs, ops::fake_quant(some, {}, spec, surrogate, {.mask = true}).mask, spec);
+    };
+    const auto rotated = [](const at::Tensor& some, const at::Tensor&) { return ops::hadamard(some); };
+    EXPECT_TRUE(value(x, g).equal(joined(value)));
+    EXPECT_TRUE(backward(x, g).equal(joined(backward)));
+    EXPECT_TRUE(rotated(x, g).equal(joined(rotated)));
+  }
 }
 
 }  // namespace

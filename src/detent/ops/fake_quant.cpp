@@ -1,7 +1,6 @@
 #include "detent/ops/fake_quant.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <vector>
 
@@ -9,8 +8,10 @@
 #include "detent/format/two_level.h"
 #include "detent/kernels/hadamard/hadamard.h"
 #include "detent/kernels/noise/noise.h"
+#include "detent/kernels/stream.h"
 #include "detent/ops/composite.h"
 #include "detent/ops/device.h"
+#include "detent/ops/share.h"
 
 namespace detent::ops {
 
@@ -18,6 +19,15 @@ namespace {
 
 // Rows handed to a thread hold at least this many elements: below, waking the pool costs more than the work.
 constexpr int64_t kGrain = 16384;
+
+// Outputs of at least this size would push everything else out of the caches.
+constexpr int64_t kStreamedBytes = 8 << 20;
+
+bool streams(const at::Tensor& output) { return static_cast<int64_t>(output.nbytes()) >= kStreamedBytes; }
+
+void rotate_row(const float* in, float* out, int64_t n, int64_t block, bool stream) {
+  stream ? kernels::hadamard_streamed(in, out, n, block) : kernels::hadamard(in, out, n, block);
+}
 
 bool per_tensor(const QuantSpec& spec) { return spec.granularity.kind == GranularityKind::kTensor; }
 
@@ -50,7 +60,7 @@ at::Tensor tensor_scale(const at::Tensor& x, const Rows& shape, const RowQuantiz
 }  // namespace
 
 void for_rows(int64_t rows, int64_t columns, const std::function<void(int64_t, int64_t)>& body) {
-  at::parallel_for(0, rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, columns)), body);
+  share(rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, columns)), body);
 }
 
 Rows rows_of(const at::Tensor& x) {
@@ -99,6 +109,7 @@ FakeQuantResult fake_quant(const at::Tensor& x, const at::Tensor& scales, const 
   if (wants.value) result.value = at::empty_like(x);
   if (wants.codes) result.codes = at::empty(x.sizes(), at::kChar);
   if (wants.mask) result.mask = at::empty({shape.rows, kernels::mask_bytes(shape.columns)}, at::kByte);
+  const bool stream = wants.value && streams(result.value);
   const float* in = x.const_data_ptr<float>();
   float* scale = result.scales.data_ptr<float>();
   float* value = wants.value ? result.value.mutable_data_ptr<float>() : nullptr;
@@ -113,8 +124,9 @@ FakeQuantResult fake_quant(const at::Tensor& x, const at::Tensor& scales, const 
       if (!given && !per_tensor(spec)) row_quantizer.find_scales(row, row_scales);
       row_quantizer.quantize(row, row_scales,
                              {value ? value + at : nullptr, codes ? codes + at : nullptr,
-                              mask ? mask + r * kernels::mask_bytes(shape.columns) : nullptr});
+                              mask ? mask + r * kernels::mask_bytes(shape.columns) : nullptr, stream});
     }
+    if (stream) kernels::end_streaming();
   });
   return result;
 }
@@ -149,14 +161,18 @@ at::Tensor masked_backward(const at::Tensor& g, const at::Tensor& mask, const Qu
   const float* in = gradient.const_data_ptr<float>();
   const uint8_t* pass = mask.const_data_ptr<uint8_t>();
   float* out = dx.mutable_data_ptr<float>();
+  const bool rotated = row_quantizer.rotated(), stream = rotated && streams(dx);
   for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
+    std::vector<float> scratch(rotated ? shape.columns : 0);
     for (int64_t r = first; r < last; ++r) {
       const int64_t at = r * shape.columns;
       const float* row = in + at;
-      if (spec.rotation == Rotation::kHadamard) row = row_quantizer.basis(row, out + at);
-      kernels::apply_mask(row, pass + r * kernels::mask_bytes(shape.columns), shape.columns, out + at);
-      if (row_quantizer.rotated()) kernels::hadamard(out + at, out + at, shape.columns, row_quantizer.block());
+      if (spec.rotation == Rotation::kHadamard) row = row_quantizer.basis(row, scratch.data());
+      float* masked = rotated ? scratch.data() : out + at;
+      kernels::apply_mask(row, pass + r * kernels::mask_bytes(shape.columns), shape.columns, masked);
+      if (rotated) rotate_row(masked, out + at, shape.columns, row_quantizer.block(), stream);
     }
+    if (stream) kernels::end_streaming();
   });
   return dx;
 }
@@ -202,10 +218,12 @@ at::Tensor hadamard(const at::Tensor& x) {
   const Rows shape = rows_of(x);
   at::Tensor out = at::empty_like(x);
   const int64_t block = hadamard_block(shape.columns);
+  const bool stream = streams(out);
   const float* from = x.const_data_ptr<float>();
   float* to = out.mutable_data_ptr<float>();
   for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
-    kernels::hadamard(from + first * shape.columns, to + first * shape.columns, (last - first) * shape.columns, block);
+    rotate_row(from + first * shape.columns, to + first * shape.columns, (last - first) * shape.columns, block, stream);
+    if (stream) kernels::end_streaming();
   });
   return out;
 }
@@ -216,7 +234,7 @@ at::Tensor add_gaussian(const at::Tensor& x, float sigma, const RandomStream& st
   at::Tensor out = at::empty_like(x);
   const float* from = x.const_data_ptr<float>();
   float* to = out.mutable_data_ptr<float>();
-  at::parallel_for(0, x.numel(), kGrain, [&](int64_t first, int64_t last) {
+  share(x.numel(), kGrain, [&](int64_t first, int64_t last) {
     kernels::add_gaussian(from + first, to + first, last - first, sigma, stream, static_cast<uint64_t>(first));
   });
   return out;

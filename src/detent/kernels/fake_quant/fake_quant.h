@@ -24,6 +24,7 @@ struct FakeQuantOut {
   float* value = nullptr;  // d * level
   int8_t* codes = nullptr;
   uint8_t* mask = nullptr;  // one bit an element, the lowest first: 1 where the gradient passes; mask_bytes(n) bytes
+  bool stream = false;      // values go past the caches (kernels/stream.h)
 };
 inline int64_t mask_bytes(int64_t n) { return (n + 7) / 8; }  // bits beyond the last element are 0
 

@@ -10,6 +10,7 @@
 
 #include "detent/kernels/fake_quant/grid-inl.h"
 #include "detent/kernels/fake_quant/groups.h"
+#include "detent/kernels/stream.h"
 #include "hwy/cache_control.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -42,7 +43,7 @@ HWY_INLINE void store_mask_bits(const FloatVec* u, const Surrogate& surrogate, u
 
 template <Rounding kRounding, int kElements>
 HWY_INLINE void quantize_run(const float* x, const GridVectors& grid, const Surrogate& surrogate, float* value,
-                             int8_t* codes, uint8_t* mask) {
+                             int8_t* codes, uint8_t* mask, bool stream) {
   constexpr int kVectors = kElements / kFloats;
   FloatVec u[kVectors], code[kVectors];
   for (int j = 0; j < kVectors; ++j) {
@@ -55,12 +56,17 @@ HWY_INLINE void quantize_run(const float* x, const GridVectors& grid, const Surr
       const FloatVec number = hn::IfThenElseZero(hn::Eq(u[j], u[j]), code[j]);
       hn::StoreU(hn::DemoteTo(CodeTag(), hn::ConvertTo(IntTag(), number)), CodeTag(), codes + j * kFloats);
     }
-  if (value)
-    for (int j = 0; j < kVectors; ++j) {
-      const FloatVec nan = hn::Set(kF, std::numeric_limits<float>::quiet_NaN());
-      const FloatVec product = hn::Mul(grid.scale, grid.level<kRounding>(code[j]));
-      hn::StoreU(hn::IfThenElse(hn::Eq(u[j], u[j]), product, nan), kF, value + j * kFloats);
-    }
+  if (!value) return;
+  const FloatVec nan = hn::Set(kF, std::numeric_limits<float>::quiet_NaN());
+  const bool past_caches = stream && reinterpret_cast<uintptr_t>(value) % (kFloats * sizeof(float)) == 0;
+  for (int j = 0; j < kVectors; ++j) {
+    const FloatVec product = hn::Mul(grid.scale, grid.level<kRounding>(code[j]));
+    const FloatVec made = hn::IfThenElse(hn::Eq(u[j], u[j]), product, nan);
+    if (past_caches)
+      hn::Stream(made, kF, value + j * kFloats);
+    else
+      hn::StoreU(made, kF, value + j * kFloats);
+  }
 }
 
 template <Rounding kRounding>
@@ -72,16 +78,16 @@ HWY_INLINE void quantize_loop(const float* x, int64_t n, const GridVectors& grid
   for (; i + kRun <= n; i += kRun) {
     if (next > 0)
       for (int line = 0; line < kRun; line += 16) hwy::Prefetch(x + next + i + line);
-    quantize_run<kRounding, kRun>(x + i, grid, surrogate, at(out.value), at(out.codes), bits());
+    quantize_run<kRounding, kRun>(x + i, grid, surrogate, at(out.value), at(out.codes), bits(), out.stream);
   }
   for (; i + kBytes <= n; i += kBytes)
-    quantize_run<kRounding, kBytes>(x + i, grid, surrogate, at(out.value), at(out.codes), bits());
+    quantize_run<kRounding, kBytes>(x + i, grid, surrogate, at(out.value), at(out.codes), bits(), out.stream);
   if (i == n) return;
   const size_t rest = static_cast<size_t>(n - i);
   PaddedLanes padded(x + i, n - i);
   int8_t codes[kBytes];
   uint8_t mask[kBytes / 8];
-  quantize_run<kRounding, kBytes>(padded.values, grid, surrogate, padded.values, codes, mask);
+  quantize_run<kRounding, kBytes>(padded.values, grid, surrogate, padded.values, codes, mask, false);
   if (out.value) std::memcpy(out.value + i, padded.values, rest * sizeof(float));
   if (out.codes) std::memcpy(out.codes + i, codes, rest);
   if (!out.mask) return;
@@ -98,7 +104,7 @@ void quantize_row(const float* x, int64_t n, int64_t group, const float* scales,
   const int64_t next = group < n ? n : 0;
   for (int64_t i = 0, g = 0; i < n; i += group, ++g) {
     const FakeQuantOut part{out.value ? out.value + i : nullptr, out.codes ? out.codes + i : nullptr,
-                            out.mask ? out.mask + i / 8 : nullptr};
+                            out.mask ? out.mask + i / 8 : nullptr, out.stream};
     if (scales[g] == 0) {  // rare: an all-zero group
       reference::quantize_group(x + i, group, scales[g], grid, surrogate, part);
       continue;
@@ -229,6 +235,8 @@ double learned_backward_group(const float* x, const float* g, int64_t n, float s
                               const Surrogate& surrogate, float* dx) {
   return HWY_DYNAMIC_DISPATCH(learned_backward_group)(x, g, n, scale, grid, surrogate, dx);
 }
+
+void end_streaming() { hwy::FlushStream(); }
 
 void apply_mask(const float* g, const uint8_t* mask, int64_t n, float* dx) {
   HWY_DYNAMIC_DISPATCH(apply_mask)(g, mask, n, dx);
