@@ -56,7 +56,7 @@ def steps(record):
     text = ""
     for shape, part in record["steps"].items():
         rows = [[name, f"{row['ms']['median']:.0f}", spell(row["over_eager"]), f"{row['peak_mb']:.0f}",
-                 f"{row['over_one_thread']:.2f}" if "over_one_thread" in row else "", STEP_AIMS[shape] if name == "detent, W4A4" else ""]
+                 spell(row.get("over_one_thread")), STEP_AIMS[shape] if name == "detent, W4A4" else ""]
                 for name, row in part["rows"].items()]
         text += f"{shape.capitalize()}, {part['threads']} thread(s), {part['turns']} turns.\n\n"
         text += table(["", "ms", "× eager, unquantized", "peak MB", "times as fast as on one thread", "aim"], rows) + failures(part) + "\n"
@@ -72,7 +72,7 @@ def parts(record):
             rows.append([f"{shape}, {what}", *(f"{1e3 * alone[name]:.0f}" for name in names), f"{100 * alone['fraction_of_floor']:.0f} %"])
             memory.append([f"{shape}, {what}", *(f"{value / 2**20:.0f}" for value in alone["owners"].values())])
             owners = list(alone["owners"])
-    return (table(["ms", "forward", "output layer", "backward", "gradient norm", "optimizer", "of the peaks"], rows) + "\n" + table(["MB at the peak", *owners], memory))
+    return (table(["ms", "forward", "output layer", "backward", "gradient norm", "optimizer", "speed of light"], rows) + "\n" + table(["MB at the peak", *owners], memory))
 
 
 def operations(record):

@@ -43,15 +43,17 @@ def bench_steps(program, shape, arguments):
         say(f"{shape} step, turn {turn + 1} of {arguments.rounds}")
         ours = program.by_name(arguments.threads, "steps", "--shape", shape, "--rounds", "2", *chosen)
         taken = {f"detent, {what}": ours[f"step {arm}"]["seconds"] for what, arm in ARMS.items()}
+        if arguments.threads > 1:
+            alone = program.by_name(1, "steps", "--shape", shape, "--rounds", "2", *chosen)
+            taken |= {f"one thread, {what}": alone[f"step {arm}"]["seconds"] for what, arm in ARMS.items()}
         for name, step in steps.items():
             taken[name] = statistics.median(seconds(step) for _ in range(2))
         turns.append(taken)
-    rows = {name: {"ms": spread([1e3 * turn[name] for turn in turns]), "over_eager": ratios(turns, name, "eager, unquantized")} for name in turns[0]}
+    rows = {name: {"ms": spread([1e3 * turn[name] for turn in turns]), "over_eager": ratios(turns, name, "eager, unquantized")}
+            for name in turns[0] if not name.startswith("one thread")}
     if arguments.threads > 1:
-        say(f"{shape}: the program on one thread")
-        alone = program.by_name(1, "steps", "--shape", shape, "--rounds", "2", *chosen)
-        for what, arm in ARMS.items():
-            rows[f"detent, {what}"]["over_one_thread"] = 1e3 * alone[f"step {arm}"]["seconds"] / rows[f"detent, {what}"]["ms"]["median"]
+        for what in ARMS:
+            rows[f"detent, {what}"]["over_one_thread"] = ratios(turns, f"one thread, {what}", f"detent, {what}")
     say(f"{shape}: peak memory, each in a process of its own")
     for what, arm in ARMS.items():
         alone = program.by_name(arguments.threads, "steps", "--shape", shape, "--rounds", "2", "--arm", arm)[f"step {arm}"]

@@ -80,7 +80,7 @@ void print_rows(const std::vector<StepBenchRow>& rows) {
   fmt::print(
       "\nsteps ({}, {} threads); ratio: median of pairs taken in turn; output: the output layer and its loss, both "
       "ways;\n"
-      "floor: what the products alone would take at the measured peaks, as a share\n{:<26} {:>9} {:>7}",
+      "floor: the least time that its products and bytes could take here, as a share\n{:<26} {:>9} {:>7}",
       rows.empty() ? "" : rows[0].shape, at::get_num_threads(), "", "ms", "ratio");
   for (const auto& [name, part] : kParts) fmt::print(" {:>9}", name);
   fmt::print(" {:>6} {:>10}\n", "floor", "peak");

@@ -1,7 +1,6 @@
 #include "detent/train/bench_arm.h"
 
 #include <ATen/ATen.h>
-#include <ATen/record_function.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +10,7 @@
 #include "detent/train/config.h"
 #include "detent/train/evaluate.h"
 #include "detent/train/losses.h"
+#include "detent/train/operation_times.h"
 
 namespace detent {
 
@@ -28,43 +28,6 @@ Batch fixed_batch(int64_t rows, int64_t columns) {
   batch.scored = rows * columns;
   return batch;
 }
-
-// Listens to ATen's operations on this thread while it lives; an operation called by another counts for that one.
-class OperationTimes {
- public:
-  OperationTimes() {
-    seconds_.clear();
-    depth_ = 0;
-    handle_ =
-        at::addThreadLocalCallback(at::RecordFunctionCallback(&enter, &leave).scopes({at::RecordScope::FUNCTION}));
-  }
-  ~OperationTimes() { at::removeCallback(handle_); }
-  OperationTimes(const OperationTimes&) = delete;
-  OperationTimes& operator=(const OperationTimes&) = delete;
-  const std::map<std::string, double>& seconds() const { return seconds_; }
-
- private:
-  static std::string kind(const std::string& name) {
-    for (const char* part : {"linear", "matmul", "::mm", "::bmm", "addmm"})
-      if (name.find(part) != std::string::npos) return "float products";
-    return name.find("attention") != std::string::npos ? "attention" : "other ATen";
-  }
-  // The engine's steps contain operations and are none.
-  static bool counts(const at::RecordFunction& function) {
-    return !std::string_view(function.name()).starts_with("autograd::");
-  }
-  static std::unique_ptr<at::ObserverContext> enter(const at::RecordFunction& function) {
-    if (counts(function) && depth_++ == 0) begin_ = Clock::now();
-    return nullptr;
-  }
-  static void leave(const at::RecordFunction& function, at::ObserverContext*) {
-    if (counts(function) && --depth_ == 0) seconds_[kind(function.name())] += seconds_since(begin_);
-  }
-  at::CallbackHandle handle_;
-  inline static thread_local int depth_ = 0;
-  inline static thread_local Clock::time_point begin_;
-  inline static thread_local std::map<std::string, double> seconds_;
-};
 
 double bytes_of(const at::Tensor& x) { return x.defined() ? static_cast<double>(x.nbytes()) : 0; }
 
@@ -122,7 +85,6 @@ BenchArm::BenchArm(const ArmKind& kind, const StepShape& shape)
     parameters.push_back({name, quantizer->learned(), 0, 1, nullptr});
   for (const nn::Slot& slot : model_.slots()) parameters.push_back({slot.name, *slot.parameter, 0.1, 1, nullptr});
   optimizer_ = make_optimizer({}, std::move(parameters));
-  codes_ = kind.name == "quest_w4a4_half";
 }
 
 // The output layer alone, on states that nothing lies before.
@@ -200,13 +162,11 @@ HeldBytes BenchArm::held() {
   return bytes;
 }
 
-double BenchArm::least_seconds(double float_peak, double int_peak) {
-  const DecoderConfig& config = model_.config();
-  const auto tokens = static_cast<double>(batch_.rows * batch_.columns);
-  const auto table = static_cast<double>(config.vocab_size * config.hidden_size);  // of the output layer
-  const double blocks = static_cast<double>(config.parameter_count()) - 2 * table;
-  const double forward = codes_ && int_peak > 0 ? 2 * blocks / int_peak : 2 * blocks / float_peak;
-  return tokens * (forward + (4 * blocks + 6 * table) / float_peak);
+StepWork BenchArm::work() {
+  TrainConfig config;
+  config.data.sequence_length = batch_.columns;
+  config.train.batch_size = batch_.rows;
+  return step_work(model_.config(), model_.slots(), quantized_, optimizer_->parameters(), config, true);
 }
 
 }  // namespace detent

@@ -9,6 +9,7 @@
 #include "detent/models/causal_lm.h"
 #include "detent/optim/optimizer.h"
 #include "detent/qat/attach.h"
+#include "detent/train/speed_of_light.h"
 
 namespace detent {
 
@@ -44,9 +45,7 @@ class BenchArm {
   // is the program's other kernels and the autograd engine.
   std::map<std::string, double> step_by_operation();
   HeldBytes held();
-  // Seconds that the products of a step need at least: at two operations a weight and token forward, where codes are
-  // multiplied if they can be, and four backward, at the rates given.
-  double least_seconds(double float_peak, double int_peak);
+  StepWork work();  // of one step
 
  private:
   StepTimes take_step();
@@ -57,7 +56,6 @@ class BenchArm {
   QuantizedModel quantized_;
   std::unique_ptr<Optimizer> optimizer_;
   int64_t t_ = 0;
-  bool codes_ = false;
 };
 
 double median_of(std::vector<double> values);

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,13 +12,26 @@
 
 namespace detent {
 
-// The seconds of ours and of what it replaces, and of copying `copied`, taken in turn: at least three times after a
-// warm round, up to `repeats` within a second.
 struct BenchPair {
   std::string name, baseline;
   double bytes;  // read and written, as the algorithm needs them
   std::function<void()> ours, composite;
 };
+// What all pairs of a size work on. A pair that needs more makes it when it is built, and lets it go with it.
+struct BenchMatrices {
+  at::Tensor x, g;  // [rows, columns]
+  at::Tensor h;     // a block of the Hadamard matrix
+  explicit BenchMatrices(const kernels::BenchSize& size);
+  double bytes() const { return 4.0 * static_cast<double>(x.numel()); }
+};
+struct PairKind {
+  int64_t block;  // what the columns must be a multiple of
+  BenchPair (*make)(const BenchMatrices&);
+};
+std::span<const PairKind> pair_kinds();
+
+// The seconds of ours and of what it replaces, and of copying `copied`, taken in turn: at least three times after a
+// warm round, up to `repeats` within a second.
 kernels::BenchRow measure_pair(const BenchPair& pair, const at::Tensor& copied, const std::string& shape, int repeats);
 
 // Over a matrix of each size; kernels whose blocks do not divide its columns are left out.

@@ -54,7 +54,7 @@ kernels::BenchRow of_floats(const Product& p, const Peaks& peaks, int repeats) {
                          peaks.floats, peaks.floats, repeats);
 }
 
-// Weights alone in codes, as in generation: the baseline is what their values take.
+// Weights alone in codes, as in generation and evaluation: the baseline is what their values take.
 kernels::BenchRow of_packed_codes(const Product& p, const Peaks& peaks, int repeats) {
   const QuantSpec spec{make_grid("int", 4), parse_granularity("32"), ScaleRule::kAbsmax};
   const Quantized weight = quantize(at::randn({p.outputs, p.depth}), spec);
@@ -81,8 +81,7 @@ std::vector<kernels::BenchRow> bench_products(const std::vector<kernels::BenchSi
     rows.push_back(of_codes(product, peaks, quick ? 5 : 75));
     if (product.tokens > 1)  // a token at a time is ATen's own product
       rows.push_back(of_floats(product, peaks, quick ? 5 : 75));
-    if (product.tokens <= 16 && kernels::float_gemm_fuses())
-      rows.push_back(of_packed_codes(product, peaks, quick ? 5 : 75));
+    if (kernels::float_gemm_fuses()) rows.push_back(of_packed_codes(product, peaks, quick ? 5 : 75));
   }
   return rows;
 }

@@ -24,7 +24,7 @@ double peak_bytes() {
 
 struct Samples {
   std::vector<StepTimes> steps;
-  std::vector<double> ratio, evaluation, evaluation_ratio;
+  std::vector<double> evaluation;
   double peak = 0;
 
   double median(double StepTimes::*part) const {
@@ -32,22 +32,27 @@ struct Samples {
     for (const StepTimes& times : steps) values.push_back(times.*part);
     return median_of(std::move(values));
   }
-  double total() const {
+  std::vector<double> totals() const {
     std::vector<double> values;
     for (const StepTimes& times : steps) values.push_back(times.total());
-    return median_of(std::move(values));
+    return values;
   }
 };
 
-void take(Samples& into, BenchArm& arm, const Samples& baseline, bool is_baseline) {
+// Of pairs from one round.
+double median_ratio(const std::vector<double>& taken, const std::vector<double>& baseline) {
+  std::vector<double> ratios;
+  for (size_t i = 0; i < taken.size(); ++i) ratios.push_back(taken[i] / baseline[i]);
+  return median_of(std::move(ratios));
+}
+
+void take_step(Samples& into, BenchArm& arm) {
   reset_peak();
   into.steps.push_back(arm.step());
   into.peak = std::max(into.peak, peak_bytes());
-  into.evaluation.push_back(arm.evaluation());
-  if (is_baseline) return;
-  into.ratio.push_back(into.steps.back().total() / baseline.steps.back().total());
-  into.evaluation_ratio.push_back(into.evaluation.back() / baseline.evaluation.back());
 }
+
+void take_evaluation(Samples& into, BenchArm& arm) { into.evaluation.push_back(arm.evaluation()); }
 
 // What is left of the peak belongs to activations and to what operations make for a moment.
 std::map<std::string, double> owners(BenchArm& arm, double peak, double program) {
@@ -62,12 +67,12 @@ std::map<std::string, double> owners(BenchArm& arm, double peak, double program)
 
 StepBenchRow step_row(BenchArm& arm, const Samples& samples, const Peaks& peaks) {
   StepBenchRow row;
-  row.seconds = samples.total();
+  row.seconds = median_of(samples.totals());
   for (double StepTimes::*part :
        {&StepTimes::forward, &StepTimes::output, &StepTimes::backward, &StepTimes::norm, &StepTimes::optimizer})
     row.parts.*part = samples.median(part);
   row.operations = arm.step_by_operation();
-  row.share = arm.least_seconds(peaks.floats, peaks.integers) / row.seconds;
+  row.share = least_seconds(arm.work(), peaks) / row.seconds;
   row.peak_bytes = samples.peak;
   return row;
 }
@@ -93,31 +98,33 @@ std::vector<StepBenchRow> bench_steps(const StepBenchOptions& options) {
     names.push_back(kind.name);
     arms.push_back(std::make_unique<BenchArm>(kind, size));
   }
-  std::vector<Samples> samples(arms.size()), warm_up(arms.size());
+  std::vector<Samples> samples(arms.size());
   const int by_shape = options.shape == "quick" ? 2 : options.shape == "small" ? 5 : 11;
   const int rounds = options.rounds > 0 ? options.rounds : by_shape;
-  for (int round = -1; round < rounds; ++round)
-    for (size_t i = 0; i < arms.size(); ++i) {
-      std::vector<Samples>& into = round < 0 ? warm_up : samples;
-      take(into[i], *arms[i], into[0], i == 0);
-    }
+  // First all steps, as in training, where memory of the one before fits the next.
+  for (const auto take : {take_step, take_evaluation})
+    for (int round = -1; round < rounds; ++round)
+      for (size_t i = 0; i < arms.size(); ++i) {
+        Samples warm_up;
+        take(round < 0 ? warm_up : samples[i], *arms[i]);
+      }
   const Peaks peaks = measure_peaks();
   std::vector<StepBenchRow> table;
-  const auto add = [&](StepBenchRow row, const std::string& what, size_t i, const std::vector<double>& ratios) {
+  const auto add = [&](StepBenchRow row, const std::string& what, size_t i, double ratio) {
     row.name = what + names[i];
     row.shape = size.name();
     row.threads = at::get_num_threads();
     row.baseline = i == 0 ? "" : what + names[0];
-    row.ratio = i == 0 ? 1.0 : median_of(ratios);
+    row.ratio = ratio;
     table.push_back(std::move(row));
   };
   for (size_t i = 0; i < arms.size(); ++i) {
     StepBenchRow step = step_row(*arms[i], samples[i], peaks);
     if (arms.size() == 1) step.owners = owners(*arms[i], step.peak_bytes, program);
-    add(std::move(step), "step ", i, samples[i].ratio);
+    add(std::move(step), "step ", i, median_ratio(samples[i].totals(), samples[0].totals()));
     StepBenchRow evaluation;
     evaluation.seconds = median_of(samples[i].evaluation);
-    add(std::move(evaluation), "evaluation ", i, samples[i].evaluation_ratio);
+    add(std::move(evaluation), "evaluation ", i, median_ratio(samples[i].evaluation, samples[0].evaluation));
   }
   return table;
 }

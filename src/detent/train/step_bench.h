@@ -17,7 +17,7 @@ struct StepBenchRow {
   // Steps only:
   StepTimes parts;                           // medians
   std::map<std::string, double> operations;  // seconds of one step, by kind of operation
-  double share = 0;                          // least seconds of its products at the measured peaks / seconds
+  double share = 0;                          // its speed of light (train/speed_of_light.h)
   double peak_bytes = 0;                     // highest resident memory in the rounds of this row
   std::map<std::string, double> owners;      // whose bytes these are; only where one arm runs alone
   std::string baseline;

@@ -12,11 +12,11 @@
 #include "detent/io/atomic_file.h"
 #include "detent/io/dir_lock.h"
 #include "detent/quant/checkpoint_folder.h"
-#include "detent/train/device.h"
 #include "detent/train/interrupt.h"
 #include "detent/train/losses.h"
+#include "detent/train/machine_line.h"
+#include "detent/train/not_finite.h"
 #include "detent/train/run_start.h"
-#include "detent/train/speed_of_light.h"
 
 namespace detent {
 
@@ -52,14 +52,11 @@ class Trainer {
   void restore(const CheckpointContent& content, const fs::path& checkpoint);
   void step(int64_t t);
   double forward_backward(const std::vector<Batch>& batches);
-  void check_finite(int64_t t, double loss, double norm) const;
-  void check_weights(int64_t t) const;
-  [[noreturn]] void fail_not_finite(int64_t t, const std::string& what) const;
   void log_step(int64_t t, double lr, double norm, const PullTerms& pull);
   void see_first_batch();
   void describe_machine();
-  void describe_light(json& line);
   void describe_data();
+  void log_end(const TrainResult& result);
   void validate(int64_t t);
   void save(int64_t t);
   bool due(int64_t every, int64_t t) const { return every > 0 && t % every == 0 && t < config().train.steps; }
@@ -119,7 +116,7 @@ void Trainer::step(int64_t t) {
   loss_ = forward_backward(batches);
 
   const double norm = gradient_norm(optimizer.parameters());
-  check_finite(t, loss_, norm);
+  check_step(optimizer.parameters(), loss_, norm, {t, last_good_});
   const double limit = config().optimizer.max_grad_norm;
   const double gradient_scale = limit > 0 && norm > limit ? limit / (norm + 1e-6) : 1;
   const double lr = session_.methods->learning_rate(t);
@@ -135,29 +132,6 @@ void Trainer::step(int64_t t) {
   pace_.add(seconds);
   pace_of_line_.add(seconds);
   if (t % config().train.log_every == 0 || t == config().train.steps) log_step(t, lr, norm, pull);
-}
-
-void Trainer::check_finite(int64_t t, double loss, double norm) const {
-  if (std::isfinite(loss) && std::isfinite(norm)) return;
-  std::string where = "the loss";
-  if (std::isfinite(loss))
-    for (const OptimizedParameter& parameter : session_.optimizer->parameters())
-      if (parameter.value.grad().defined() && !at::isfinite(parameter.value.grad()).all().item<bool>()) {
-        where = "the gradient of " + parameter.name;
-        break;
-      }
-  fail_not_finite(t, where);
-}
-
-// A step may break what the next one would have told; a checkpoint of it would pass for a good one.
-void Trainer::check_weights(int64_t t) const {
-  for (const OptimizedParameter& parameter : session_.optimizer->parameters())
-    if (!at::isfinite(parameter.value).all().item<bool>()) fail_not_finite(t, "after its update, " + parameter.name);
-}
-
-void Trainer::fail_not_finite(int64_t t, const std::string& what) const {
-  fail("step {}: {} is not finite; {}; lower optimizer.learning_rate, or set optimizer.max_grad_norm", t, what,
-       last_good_.empty() ? "there is no checkpoint yet" : "the last good checkpoint is " + last_good_.string());
 }
 
 void Trainer::log_step(int64_t t, double lr, double norm, const PullTerms& pull) {
@@ -179,14 +153,14 @@ void Trainer::log_step(int64_t t, double lr, double norm, const PullTerms& pull)
 
 void Trainer::validate(int64_t t) {
   validation_ = evaluate(*session_.model, *session_.validation, config().train.batch_size);
-  if (!std::isfinite(validation_.loss)) fail_not_finite(t, "the validation loss");
+  if (!std::isfinite(validation_.loss)) fail_not_finite("the validation loss", {t, last_good_});
   json line = {{"kind", "eval"}, {"step", t}, {"validation_loss", validation_.loss}};
   line["bits_per_byte"] = validation_.bits_per_byte;
   log_->write(line);
 }
 
 void Trainer::save(int64_t t) {
-  check_weights(t);
+  check_weights(session_.optimizer->parameters(), {t, last_good_});
   TrainState progress;
   progress.step = t;
   progress.last_loss = loss_;
@@ -209,32 +183,10 @@ void Trainer::see_first_batch() {
 }
 
 void Trainer::describe_machine() {
-  const std::string device = device_name(session_.device);
-  json line = {{"kind", "machine"}, {"step", step_}, {"device", device}, {"threads", at::get_num_threads()}};
-  const bool chosen = config().train.device == "auto" && session_.device.is_cpu();
-  const bool unused = chosen && !find_cuda().name.empty();
-  if (unused) line["gpu_not_used"] = find_cuda().missing;
-  describe_light(line);
-  log_->write(line);
-  if (quiet_) return;
-  fmt::print(stderr, "training on {}, {}\n", device, format_items(at::get_num_threads(), "thread"));
-  if (unused)
-    fmt::print(stderr, "the GPU {} is not used: {}; {}\n", find_cuda().name, find_cuda().missing, find_cuda().fix);
-  if (!begun_on_.empty() && begun_on_ != session_.device.str())
-    fmt::print(stderr,
-               "steps 1 to {} were on {}: this run will not end with the same bytes as one on a single device\n", step_,
-               begun_on_);
-}
-
-void Trainer::describe_light(json& line) {
-  const StepWork work = step_work(session_.model->config(), session_.model->slots(), session_.quantized,
-                                  session_.optimizer->parameters(), config(), session_.device.is_cpu());
-  const Peaks peaks = peaks_for(work, session_.device);
-  least_seconds_ = least_seconds(work, peaks);
-  line["least_step_seconds"] = least_seconds_;
-  line["float_operations_per_second"] = peaks.floats;
-  if (work.integer_products > 0) line["integer_operations_per_second"] = peaks.integers;
-  line["bytes_per_second"] = peaks.bytes;
+  const MachineLine machine = machine_line(session_, step_);
+  least_seconds_ = machine.least_seconds;
+  log_->write(machine.line);
+  if (!quiet_) print_machine(session_, step_, begun_on_);
 }
 
 void Trainer::describe_data() {
@@ -244,6 +196,21 @@ void Trainer::describe_data() {
   line["step"] = 0;
   log_->write(line);
   if (!quiet_ && is_packed(config().data)) fmt::print(stderr, "{}\n", to_text(summary, config().data));
+}
+
+void Trainer::log_end(const TrainResult& result) {
+  const int64_t steps = config().train.steps;
+  json line = {{"kind", "final"},
+               {"step", steps},
+               {"final_loss", loss_},
+               {"validation_loss", validation_.loss},
+               {"bits_per_byte", validation_.bits_per_byte},
+               {"tokens_per_second", result.tokens_per_second},
+               {"seconds", trained_seconds_},
+               {"parameters", session_.model->config().parameter_count()},
+               {"steps", steps}};
+  if (pace_.steps > 0) line["speed_of_light"] = result.speed_of_light;
+  log_->write(line);
 }
 
 TrainResult Trainer::run() {
@@ -273,17 +240,7 @@ TrainResult Trainer::run() {
   TrainResult result{loss_, validation_, 0, trained_seconds_, 0, step_, stopped, config().output};
   result.speed_of_light = pace_.share(least_seconds_);
   result.tokens_per_second = static_cast<double>(trained_tokens_) / std::max(trained_seconds_, 1e-9);
-  if (!stopped)
-    log_->write({{"kind", "final"},
-                 {"step", steps},
-                 {"final_loss", loss_},
-                 {"validation_loss", validation_.loss},
-                 {"bits_per_byte", validation_.bits_per_byte},
-                 {"tokens_per_second", result.tokens_per_second},
-                 {"seconds", trained_seconds_},
-                 {"speed_of_light", result.speed_of_light},
-                 {"parameters", session_.model->config().parameter_count()},
-                 {"steps", steps}});
+  if (!stopped) log_end(result);
   return result;
 }
 
