@@ -40,15 +40,7 @@ void optimizer_step(Optimizer optimizer, double rate, double coupled, int64_t t,
     kernels::sgd_row(c, state.x.data(), state.noisy.data(), nullptr, state.q.data(), kSize);
     return;
   }
-  const double time = static_cast<double>(t);
-  kernels::AdamwCoefficients c{};
-  c.decay = c.gradient_scale = 1;
-  c.one_minus_beta1 = 1 - kBeta1;
-  c.beta2 = kBeta2;
-  c.one_minus_beta2 = 1 - kBeta2;
-  c.step_size = static_cast<float>(rate / (1 - std::pow(kBeta1, time)));
-  c.bias2_sqrt = static_cast<float>(std::sqrt(1 - std::pow(kBeta2, time)));
-  c.epsilon = 1e-8f;
+  kernels::AdamwCoefficients c = kernels::adamw_coefficients(rate, 0, kBeta1, kBeta2, 1e-8, t);
   c.coupled = static_cast<float>(coupled);
   kernels::adamw_row(c, state.x.data(), state.noisy.data(), state.first_moment.data(), state.second_moment.data(),
                      state.q.data(), kSize);

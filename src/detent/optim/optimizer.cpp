@@ -50,17 +50,11 @@ class Adamw : public Optimizer {
   };
 
   std::unique_ptr<RowStep> row_step(size_t i, int64_t t, double lr, double gradient_scale, double coupled) override {
-    const double beta1 = options_.betas[0], beta2 = options_.betas[1], steps = static_cast<double>(t);
-    const double bias2_sqrt = std::sqrt(1 - std::pow(beta2, steps));
     auto step = std::make_unique<Step>();
-    step->c = {.decay = static_cast<float>(1 - lr * parameters_[i].weight_decay),
-               .one_minus_beta1 = static_cast<float>(1 - beta1),
-               .beta2 = static_cast<float>(beta2),
-               .one_minus_beta2 = static_cast<float>(1 - beta2),
-               .step_size = static_cast<float>(lr * bias2_sqrt / (1 - std::pow(beta1, steps))),
-               .epsilon = static_cast<float>(options_.epsilon * bias2_sqrt),
-               .gradient_scale = static_cast<float>(gradient_scale),
-               .coupled = static_cast<float>(coupled)};
+    step->c = kernels::adamw_coefficients(lr, parameters_[i].weight_decay, options_.betas[0], options_.betas[1],
+                                          options_.epsilon, t);
+    step->c.gradient_scale = static_cast<float>(gradient_scale);
+    step->c.coupled = static_cast<float>(coupled);
     step->m = m_[i], step->v = v_[i];
     step->m_rows = m_[i].data_ptr<float>(), step->v_rows = v_[i].data_ptr<float>();
     return step;

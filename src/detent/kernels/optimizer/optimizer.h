@@ -18,6 +18,9 @@ struct AdamwCoefficients {
   float gradient_scale;  // 1, or the clipping factor of the global norm
   float coupled = 0;     // strength of the coupled term; target may be null when 0
 };
+// Of step t, counted from 1; no clipping and no coupled term.
+AdamwCoefficients adamw_coefficients(double lr, double weight_decay, double beta1, double beta2, double epsilon,
+                                     int64_t t);
 void adamw_row(const AdamwCoefficients& c, float* w, const float* g, float* m, float* v, const float* target,
                int64_t n);
 

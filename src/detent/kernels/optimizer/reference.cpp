@@ -3,6 +3,22 @@
 #include "detent/kernels/lane_sum.h"
 #include "detent/kernels/optimizer/optimizer.h"
 
+namespace detent::kernels {
+
+AdamwCoefficients adamw_coefficients(double lr, double weight_decay, double beta1, double beta2, double epsilon,
+                                     int64_t t) {
+  const double steps = static_cast<double>(t), bias2_sqrt = std::sqrt(1 - std::pow(beta2, steps));
+  return {.decay = static_cast<float>(1 - lr * weight_decay),
+          .one_minus_beta1 = static_cast<float>(1 - beta1),
+          .beta2 = static_cast<float>(beta2),
+          .one_minus_beta2 = static_cast<float>(1 - beta2),
+          .step_size = static_cast<float>(lr * bias2_sqrt / (1 - std::pow(beta1, steps))),
+          .epsilon = static_cast<float>(epsilon * bias2_sqrt),
+          .gradient_scale = 1};
+}
+
+}  // namespace detent::kernels
+
 namespace detent::kernels::reference {
 
 void adamw_row(const AdamwCoefficients& c, float* w, const float* g, float* m, float* v, const float* target,
