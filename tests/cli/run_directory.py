@@ -65,6 +65,15 @@ class Log(RunDirectory):
             self.assertLessEqual(line["tokens"], line["step"] * 4 * 2 * 32)
             self.assertGreater(line["tokens"], line["step"] * 4 * 2 * 32 - 32 * (1 + line["step"] // 16))
 
+    def test_a_process_without_a_step_has_no_speed(self):
+        run = self.run_of(train={"steps": 3, "batch_size": 4, "threads": 1})
+        self.assertIn("speed_of_light", log_lines(run)[-1])
+        answer = self.run_detent("train", self.folder / "run.json", "--resume", "--json").json()
+        self.assertNotIn("speed_of_light", answer)
+        last = log_lines(run)[-1]
+        self.assertEqual((last["kind"], last["step"]), ("final", 3))
+        self.assertNotIn("speed_of_light", last)
+
     def test_every_line_is_strict_json(self):
         """No NaN or Infinity, which JSON does not have."""
         def refuse(word):

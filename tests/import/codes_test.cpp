@@ -7,6 +7,7 @@
 #include "detent/format/ggml_blocks.h"
 #include "detent/import/gguf_codes.h"
 #include "detent/import/gguf_decode.h"
+#include "detent/io/safetensors.h"
 #include "detent/ops/product.h"
 #include "detent/train/model_folder.h"
 #include "tests/deploy/support.h"
@@ -122,6 +123,42 @@ TEST(Codes, CompressedFoldersRunFromThem) {
   for (const auto& [name, count] : layers) {
     SCOPED_TRACE(name);
     expect_packed(golden_path("compressed/" + name), count);
+  }
+}
+
+// A folder whose matrices are int8 as they are, said to have so many bits.
+void write_int8_folder(const ShippedModel& model, const fs::path& folder, int bits) {
+  export_to(model, "compressed-tensors", folder);
+  nlohmann::json config = parse_json(read_raw(folder / "config.json"), "config.json");
+  nlohmann::json& quantization = config["quantization_config"];
+  quantization["format"] = quantization["config_groups"]["group_0"]["format"] = "int-quantized";
+  quantization["config_groups"]["group_0"]["weights"]["num_bits"] = bits;
+  write_raw(folder / "config.json", config.dump());
+  std::vector<io::TensorView> views;
+  const auto add = [&](const std::string& name, io::Dtype dtype, const at::Tensor& tensor) {
+    views.push_back(
+        {name, dtype, tensor.sizes().vec(), {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()}});
+  };
+  for (const auto& [name, tensor] : model.tensors) {
+    if (!tensor.quantized) {
+      add(name, io::Dtype::kF32, tensor.value);
+      continue;
+    }
+    add(name, io::Dtype::kI8, tensor.quantized->codes);
+    add(name + "_scale", io::Dtype::kF32, tensor.quantized->scales);
+  }
+  io::write_safetensors(folder / "model.safetensors", views);
+}
+
+// Decompressed as they are; codes beyond the bits are none of the grid.
+TEST(Codes, BeyondTheirBitsAreValuesAlone) {
+  if (!fuses()) GTEST_SKIP() << "no fused multiply-adds";
+  const ShippedModel model = tiny_model(spec("int", 8, "row", ScaleRule::kAbsmaxFull, ScaleFormat::kFp32));
+  for (const auto& [bits, layers] : {std::pair<int, int>{8, 7}, {4, 0}, {1, 0}}) {
+    SCOPED_TRACE(bits);
+    const TemporaryFolder folder;
+    write_int8_folder(model, folder / "x", bits);
+    expect_packed(folder / "x", layers);
   }
 }
 

@@ -53,9 +53,10 @@ TEST_F(CodeProduct, HasTheBitsOfTheProductOfValuesForAnyNumberOfRows) {
 
 TEST_F(CodeProduct, HasTheSameBitsOnAnyNumberOfThreads) {
   const int before = at::get_num_threads();
-  const Weight w(spec_of("int", 4, "32"), 1111, 320);
-  for (int64_t rows : {1, 5, 40, 700}) {
-    const at::Tensor x = at::randn({rows, 320});
+  for (const auto& [rows, depth] :
+       {std::pair<int64_t, int64_t>{1, 320}, {5, 320}, {40, 320}, {700, 320}, {40, 1664}, {700, 1664}}) {
+    const Weight w(spec_of("int", 4, "32"), 1111, depth);
+    const at::Tensor x = at::randn({rows, depth});
     at::set_num_threads(1);
     const at::Tensor alone = w.packed->product(x);
     for (int threads : {2, 3, 6}) {

@@ -48,7 +48,12 @@ TEST(Product, RefusesSizesThatDoNotMeet) {
 TEST(Product, HasTheSameBitsOnAnyNumberOfThreads) {
   at::manual_seed(2);
   const int before = at::get_num_threads();
-  for (const auto& [rows, depth, columns] : {std::array<int64_t, 3>{500, 300, 130}, {64, 600, 900}, {100, 100, 100}}) {
+  for (const auto& [rows, depth, columns] : {std::array<int64_t, 3>{500, 300, 130},
+                                             {64, 600, 900},
+                                             {100, 100, 100},
+                                             {500, 1700, 900},
+                                             {20, 1700, 900},
+                                             {90, 800, 64}}) {
     const at::Tensor a = normal({rows, depth}), b = normal({depth, columns});
     at::set_num_threads(1);
     const at::Tensor alone = product(a, b);

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <mutex>
 #include <stdexcept>
 #include <vector>
@@ -42,6 +43,7 @@ TEST_P(Share, EveryIndexOnceInPiecesOfWholeGrains) {
 }
 
 TEST_P(Share, IsOneCallWithinAnother) {
+  std::atomic<int> inner = 0;
   share(4, 1, [&](int64_t, int64_t) {
     if (!at::in_parallel_region()) return;  // one thread
     int calls = 0;
@@ -50,7 +52,9 @@ TEST_P(Share, IsOneCallWithinAnother) {
       EXPECT_EQ(last - first, 100);
     });
     EXPECT_EQ(calls, 1);
+    inner += calls;
   });
+  EXPECT_EQ(inner > 0, GetParam() > 1);
 }
 
 TEST_P(Share, PassesOnWhatIsThrown) {

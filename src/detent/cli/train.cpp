@@ -48,6 +48,15 @@ std::string share_text(const TrainResult& result) {
   return fmt::format(", {:.0f} % of the speed of light", 100 * result.speed_of_light);
 }
 
+nlohmann::json to_json(const TrainResult& result) {
+  nlohmann::json json = {{"final_loss", result.final_loss},
+                         {"validation_loss", result.validation.loss},
+                         {"tokens_per_second", result.tokens_per_second},
+                         {"run", result.run}};
+  if (result.speed_of_light > 0) json["speed_of_light"] = result.speed_of_light;
+  return json;
+}
+
 int run(const Arguments& arguments) {
   const TrainConfig config = load_train_config(arguments.config, arguments.sets);
   if (arguments.dry_run) return dry_run(config, arguments.resume, arguments.json);
@@ -57,12 +66,7 @@ int run(const Arguments& arguments) {
     return static_cast<int>(ExitCode::kInterrupted);
   }
   if (arguments.json)
-    fmt::print("{}\n", nlohmann::json{{"final_loss", result.final_loss},
-                                      {"validation_loss", result.validation.loss},
-                                      {"tokens_per_second", result.tokens_per_second},
-                                      {"speed_of_light", result.speed_of_light},
-                                      {"run", result.run}}
-                           .dump());
+    fmt::print("{}\n", to_json(result).dump());
   else
     fmt::print("validation loss {:.4f} nats, {:.4f} bits per byte; {} tokens/s{}; {}\n", result.validation.loss,
                result.validation.bits_per_byte, format_count(result.tokens_per_second), share_text(result), result.run);

@@ -80,6 +80,16 @@ std::optional<float> block_factor(const LevelBlock& block, const Grid& grid) {
   return std::nullopt;
 }
 
+std::optional<Grid> grid_of(const LevelBlock& block) {
+  int count = 0;
+  for (int level = block.levels.low; level <= block.levels.high; ++level) count += block.levels.has(level);
+  std::vector<Grid> grids = all_grids();
+  grids.push_back(make_grid("int", 8));
+  for (const Grid& grid : grids)
+    if (grid.level_count() == count && levels_fit(block, grid, 1)) return grid;
+  return std::nullopt;
+}
+
 std::optional<std::string> block_refusal(const LevelBlock& block, const QuantSpec& spec, int64_t columns) {
   if (spec.rotation != Rotation::kNone)
     return fmt::format("rotation {} has no place in the format, which keeps weights as the matmul reads them",

@@ -14,6 +14,9 @@ std::string block_levels_text(const LevelBlock& block);  // "the integers from -
 // are integers, 1/2 where they are halves (odd levels of the block). Nothing when a level has no place.
 std::optional<float> block_factor(const LevelBlock& block, const Grid& grid);
 
+// The uniform grid that has just the block's levels; nothing for blocks of 4-bit floats.
+std::optional<Grid> grid_of(const LevelBlock& block);
+
 // Why the block type cannot hold a matrix [rows, columns] on this grid; nothing when it can. columns 0: not known yet.
 std::optional<std::string> block_refusal(const LevelBlock& block, const QuantSpec& spec, int64_t columns);
 

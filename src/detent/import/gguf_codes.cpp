@@ -5,33 +5,20 @@
 
 #include <atomic>
 
-#include "detent/format/ggml_blocks.h"
+#include "detent/format/block_fit.h"
 #include "detent/import/gguf_decode.h"
 
 namespace detent {
 
 namespace {
 
-// The uniform grid that has just these levels.
-std::optional<Grid> grid_of(const LevelSet& levels) {
-  const auto fits = [&](const Grid& grid) {
-    int count = 0;
-    for (int level = levels.low; level <= levels.high; ++level) count += levels.has(level);
-    return grid.level(grid.lo()) == static_cast<float>(levels.low) &&
-           grid.level(grid.hi()) == static_cast<float>(levels.high) && grid.level_count() == count;
-  };
-  for (const char* kind : {"int", "int_high", "ternary", "binary"})
-    for (int bits = 2; bits <= (std::string_view(kind) == "int" ? 8 : 7); ++bits)
-      if (const Grid grid = make_grid(kind, bits); fits(grid)) return grid;
-  return std::nullopt;
-}
-
 // In place. False where a level is none of the grid's.
 bool levels_to_codes(const LevelSet& levels, const Grid& grid, std::span<int8_t> row) {
+  const int lowest = static_cast<int>(grid.level(grid.lo())), stride = static_cast<int>(grid.stride());
   bool all = true;
   for (int8_t& level : row) {
     all &= levels.has(level);
-    level = static_cast<int8_t>(static_cast<float>(level) / grid.stride() - grid.offset());
+    level = static_cast<int8_t>((level - lowest) / stride + grid.lo());
   }
   return all;
 }
@@ -42,7 +29,7 @@ std::optional<Quantized> decode_codes(std::span<const std::byte> bytes, const io
                                       std::span<const int64_t> order) {
   const LevelBlock* block = find_level_block(type.name);
   if (!block || shape.size() != 2) return std::nullopt;
-  const std::optional<Grid> grid = grid_of(block->levels);
+  const std::optional<Grid> grid = grid_of(*block);
   if (!grid) return std::nullopt;
   const int64_t rows = shape[0], columns = shape[1], groups = columns / block->elements;
   const int64_t size = row_bytes(type, columns);

@@ -50,7 +50,10 @@ class GgufWeights : public WeightFile {
     return StoredBlocks{stored_[index]->type->name, stored_[index]->bytes};
   }
   std::optional<Quantized> codes(size_t index) const override {
-    return decode_codes(stored_[index]->bytes, *stored_[index]->type, tensors_[index].shape, order_of(index));
+    const io::GgufTensor& stored = *stored_[index];
+    auto codes = decode_codes(stored.bytes, *stored.type, tensors_[index].shape, order_of(index));
+    file_.release(stored.bytes);
+    return codes;
   }
   std::optional<QuantSpec> runtime_input(size_t index) const override {
     if (tensors_[index].name == "model.embed_tokens.weight") return std::nullopt;  // looked up, not multiplied

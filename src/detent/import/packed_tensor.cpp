@@ -184,15 +184,21 @@ at::Tensor decode_packed(const io::SafetensorsReader& file, const PackedTensor& 
 }
 
 std::optional<Quantized> decode_codes(const io::SafetensorsReader& file, const PackedTensor& p) {
-  if (is_fp4(p) || p.zero_point) return std::nullopt;
+  if (is_fp4(p) || p.zero_point || p.scheme.bits < 2) return std::nullopt;
   const std::vector<float> scales = scales_of(file, p);
   const auto count = static_cast<int64_t>(scales.size());
   Quantized all{at::empty({p.rows, p.columns}, at::kChar), at::empty({count / p.groups(), p.groups()}, at::kFloat), {}};
   all.spec = {.grid = make_grid("int", p.scheme.bits), .granularity = p.scheme.granularity};
   std::copy(scales.begin(), scales.end(), all.scales.mutable_data_ptr<float>());
-  for (int64_t row = 0; row < p.rows; ++row)
-    unpack_codes(p, row, {all.codes.mutable_data_ptr<int8_t>() + row * p.columns, static_cast<size_t>(p.columns)});
-  return all;
+  const int lo = all.spec.grid.lo(), hi = all.spec.grid.hi();
+  bool fit = true;  // an int8 of the file may hold more than the bits that its scheme names
+  for (int64_t row = 0; row < p.rows; ++row) {
+    const std::span codes(all.codes.mutable_data_ptr<int8_t>() + row * p.columns, static_cast<size_t>(p.columns));
+    unpack_codes(p, row, codes);
+    fit &= std::ranges::all_of(codes, [=](int8_t code) { return code >= lo && code <= hi; });
+  }
+  file.release(p.values->bytes);
+  return fit ? std::optional(all) : std::nullopt;
 }
 
 }  // namespace detent

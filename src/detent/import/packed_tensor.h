@@ -32,7 +32,8 @@ PackedTensor open_packed(const io::SafetensorsReader& file, const io::TensorView
 // float32 [rows, columns], as the library decompresses it with scales in float32. Lets go of the file's pages.
 at::Tensor decode_packed(const io::SafetensorsReader& file, const PackedTensor& packed);
 
-// Its codes and scales, whose products decode_packed gives; nothing where there are zero points or 4-bit floats.
+// Its codes and scales, whose products decode_packed gives; nothing where there are zero points,
+// 4-bit floats, 1 bit, or codes that the bits do not hold.
 std::optional<Quantized> decode_codes(const io::SafetensorsReader& file, const PackedTensor& packed);
 
 }  // namespace detent

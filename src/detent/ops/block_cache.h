@@ -45,7 +45,7 @@ class BlockCache final : public c10::Allocator {
 
   c10::Allocator& small_;
   mutable std::mutex mutex_;
-  std::vector<Block> kept_;  // the longest unused first
+  std::vector<Block> kept_;  // what came back last at the end
   Bytes bytes_;
 };
 

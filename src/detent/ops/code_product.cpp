@@ -41,7 +41,7 @@ void multiply_few(const kernels::CodePanels& w, const kernels::CodeGemmRows& all
 // A block of the weight becomes values in the cache, for all rows.
 void multiply_many(const kernels::CodePanels& w, const kernels::CodeGemmRows& all) {
   blocked_product(
-      {all.x, all.x_stride, 1}, all.rows, w.outputs, w.depth,
+      {all.x, all.x_stride, 1}, {all.rows, w.outputs, w.depth, all.out_stride},
       [&](int64_t first, int64_t last, int64_t begin, int64_t end, float* packed) {
         kernels::code_gemm_pack(w, first, last, begin, end, packed);
       },

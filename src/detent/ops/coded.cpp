@@ -110,10 +110,10 @@ at::Tensor row_terms(const CodePair& pair, const at::Tensor& sums) {
   return sums.mul(a.multiply * w.add).add_(pair.segment * byte_add(pair.input.grid) * w.add);
 }
 
-// Splits a product into about equal parts: by rows where there are many, else by panels.
+// By rows where there are many, else by panels.
 void for_parts(int64_t rows, int64_t panels, const std::function<void(const kernels::IntGemmPart&)>& body) {
   constexpr int64_t kRowGrain = 32;
-  if (rows >= 2 * kRowGrain * at::get_num_threads())
+  if (rows / kRowGrain >= std::min<int64_t>(2 * at::get_num_threads(), panels / 4))
     share(rows, kRowGrain, [&](int64_t first, int64_t last) { body({first, last, 0, panels}); });
   else
     share(panels, 4, [&](int64_t first, int64_t last) { body({0, rows, first, last}); });

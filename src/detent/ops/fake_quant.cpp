@@ -20,7 +20,8 @@ namespace {
 // Rows handed to a thread hold at least this many elements: below, waking the pool costs more than the work.
 constexpr int64_t kGrain = 16384;
 
-// Outputs of at least this size would push everything else out of the caches.
+// From this size on an output is written past the caches, measured with a pass over it behind: 7 % faster at 8 MB, 10
+// at 16, 15 at 32, on a processor with 32 MB of third-level cache.
 constexpr int64_t kStreamedBytes = 8 << 20;
 
 bool streams(const at::Tensor& output) { return static_cast<int64_t>(output.nbytes()) >= kStreamedBytes; }
@@ -109,7 +110,7 @@ FakeQuantResult fake_quant(const at::Tensor& x, const at::Tensor& scales, const 
   if (wants.value) result.value = at::empty_like(x);
   if (wants.codes) result.codes = at::empty(x.sizes(), at::kChar);
   if (wants.mask) result.mask = at::empty({shape.rows, kernels::mask_bytes(shape.columns)}, at::kByte);
-  const bool stream = wants.value && streams(result.value);
+  const bool stream = wants.value && spec.rotation != Rotation::kHadamard && streams(result.value);
   const float* in = x.const_data_ptr<float>();
   float* scale = result.scales.data_ptr<float>();
   float* value = wants.value ? result.value.mutable_data_ptr<float>() : nullptr;

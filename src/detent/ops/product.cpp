@@ -41,7 +41,7 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
   const int64_t depth = a.size(1), width = b.size(1);
   at::Tensor out = at::empty({a.size(0), width}, a.options());
   blocked_product(
-      rows, a.size(0), width, depth,
+      rows, {a.size(0), width, depth, width},
       [&](int64_t first, int64_t last, int64_t begin, int64_t end, float* packed) {
         kernels::float_gemm_pack(columns, first, last, begin, end, packed);
       },

@@ -38,8 +38,7 @@ void RowQuantizer::quantize(const float* row, const float* scales, const kernels
   if (out.mask && !whole_bytes)
     quantize_with_shifted_masks(row, scales, out);
   else
-    kernels::quantize_groups(row, columns_, group_, scales, spec_.grid, surrogate_,
-                             {out.value, out.codes, out.mask, out.stream && spec_.rotation != Rotation::kHadamard});
+    kernels::quantize_groups(row, columns_, group_, scales, spec_.grid, surrogate_, out);
   if (out.value && spec_.rotation == Rotation::kHadamard) kernels::hadamard(out.value, out.value, columns_, block_);
 }
 

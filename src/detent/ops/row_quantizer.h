@@ -20,7 +20,7 @@ class RowQuantizer {
   // Scales of a row in that basis, by the spec's rule, rounded to its format. Not for tensor granularity or learned.
   void find_scales(const float* row, float* scales) const;
   // Quantizes a row in that basis with the given scales; out.value comes back in the basis the model multiplies in
-  // (unrotated for kHadamard, still rotated for kHadamardHalf).
+  // (unrotated for kHadamard, still rotated for kHadamardHalf). out.stream: not for kHadamard, which reads it again.
   void quantize(const float* row, const float* scales, const kernels::FakeQuantOut& out) const;
   void dequantize(const int8_t* codes, const float* scales, float* value) const;
   // Turns a value row of the model's basis into the latent weight's basis (only kHadamardHalf differs).

@@ -32,10 +32,11 @@ class Pieces {
 
 }  // namespace
 
-void share(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
+void share(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body, int64_t most_threads) {
   if (count <= 0) return;
   const int64_t grains = (count + grain - 1) / grain;
-  const int64_t threads = at::in_parallel_region() ? 1 : std::min<int64_t>(grains, at::get_num_threads());
+  const int64_t threads =
+      at::in_parallel_region() ? 1 : std::min<int64_t>({grains, at::get_num_threads(), most_threads});
   if (threads <= 1) return body(0, count);
   Pieces pieces(count, grain, threads);
   at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {

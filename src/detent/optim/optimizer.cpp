@@ -168,23 +168,33 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, std::
   return std::make_unique<Adamw>(options, std::move(parameters));
 }
 
+namespace {
+
+// Blocks of a fixed size, added up in order: no number of threads changes a bit.
+double sum_squares(const at::Tensor& x) {
+  constexpr int64_t kBlock = 1 << 17;
+  const float* data = x.const_data_ptr<float>();
+  std::vector<double> sums((x.numel() + kBlock - 1) / kBlock);
+  ops::share(static_cast<int64_t>(sums.size()), 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i)
+      sums[i] = kernels::sum_squares(data + i * kBlock, std::min(kBlock, x.numel() - i * kBlock));
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+}  // namespace
+
 double gradient_norm(const std::vector<OptimizedParameter>& parameters) {
-  std::vector<at::Tensor> here,
-      elsewhere;  // sums that another device makes are fetched once, when all are on their way
+  double total = 0;
+  std::vector<at::Tensor> elsewhere;  // sums that another device makes: fetched once, when all are on their way
   for (const OptimizedParameter& p : parameters) {
     if (!p.value.grad().defined()) continue;
     const at::Tensor g = p.value.grad().contiguous();
     if (ops::has_kernels(g))
-      here.push_back(g);
+      total += sum_squares(g);
     else
       elsewhere.push_back(composite::sum_squares(g));
   }
-  std::vector<double> sums(here.size());
-  ops::share(static_cast<int64_t>(here.size()), 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i)
-      sums[i] = kernels::sum_squares(here[i].const_data_ptr<float>(), here[i].numel());
-  });
-  double total = std::accumulate(sums.begin(), sums.end(), 0.0);
   if (!elsewhere.empty()) total += at::stack(elsewhere).sum().item<double>();
   return std::sqrt(total);
 }

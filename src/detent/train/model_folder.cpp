@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <filesystem>
 #include <map>
 
@@ -9,6 +10,7 @@
 #include "detent/base/error.h"
 #include "detent/import/load.h"
 #include "detent/import/model_path.h"
+#include "detent/kernels/float_gemm/float_gemm.h"
 #include "detent/qat/packed_linear.h"
 #include "detent/quant/checkpoint_folder.h"
 #include "detent/quant/model_files.h"
@@ -45,12 +47,21 @@ void pack(const nn::Slot& slot, ops::PackedCodes codes) {
       std::make_shared<PackedLinear>(std::move(codes), rule ? rule->input : nullptr, rule && rule->rotate_input);
 }
 
-// Of a tensor that was just read: from its quantizer, or as its file holds them.
-std::optional<ops::PackedCodes> packed_codes(const ShippedModel& shipped, const std::string& name,
-                                             const ShippedTensor& tensor) {
-  if (tensor.quantized) return packed_codes(*tensor.quantized);
-  const auto codes = shipped.read_codes ? shipped.read_codes(name) : std::nullopt;
-  return codes ? packed_codes(*codes) : std::nullopt;
+// Whether no product of a scale and a level overflows. Where one might, the values are looked at.
+bool surely_finite(const Quantized& q) {
+  const float top = std::fmax(std::fabs(q.spec.grid.level(q.spec.grid.lo())), q.spec.grid.level(q.spec.grid.hi()));
+  return at::isfinite(q.scales.mul(top)).all().item<bool>();
+}
+
+// The codes of a linear layer's weight, as its file holds them or from its quantizer.
+std::optional<ops::PackedCodes> codes_of(const ShippedModel& shipped, const nn::Slot& slot) {
+  if (!slot.linear_rule || !kernels::float_gemm_fuses()) return std::nullopt;
+  if (!shipped.read_codes) {
+    const ShippedTensor tensor = shipped.tensor(slot.name);
+    return tensor.quantized ? packed_codes(*tensor.quantized) : std::nullopt;
+  }
+  const std::optional<Quantized> codes = shipped.read_codes(slot.name);
+  return codes && surely_finite(*codes) ? packed_codes(*codes) : std::nullopt;
 }
 
 }  // namespace
@@ -78,12 +89,11 @@ InferenceModel inference_model(const ShippedModel& shipped, Weights weights) {
     if (found == shipped.tensors.end()) fail("{}: tensor '{}' is missing", shipped.folder, slots[i].name);
     if (found->second.value.sizes() != at::IntArrayRef(wanted[i].shape))
       fail("{}: tensor '{}' has not the shape that its config asks for", shipped.folder, slots[i].name);
-    const ShippedTensor tensor = shipped.tensor(slots[i].name);
-    *slots[i].parameter = tensor.value;  // shared, not copied
-    if (weights != Weights::kPacked || !slots[i].linear_rule) continue;
-    if (auto codes = packed_codes(shipped, slots[i].name, tensor)) {
+    if (auto codes = weights == Weights::kPacked ? codes_of(shipped, slots[i]) : std::nullopt) {
       packed.emplace(slots[i].name, std::move(*codes));
       *slots[i].parameter = unread(wanted[i].shape).value;
+    } else {
+      *slots[i].parameter = shipped.tensor(slots[i].name).value;  // shared, not copied
     }
   }
   result.quantized = attach(shipped.record, shipped.learned, slots);

@@ -54,7 +54,7 @@ kernels::BenchRow of_floats(const Product& p, const Peaks& peaks, int repeats) {
                          peaks.floats, peaks.floats, repeats);
 }
 
-// Weights alone in codes, as in generation and evaluation: the baseline is what their values take.
+// Weights alone in codes, as in generation: the baseline is what their values take.
 kernels::BenchRow of_packed_codes(const Product& p, const Peaks& peaks, int repeats) {
   const QuantSpec spec{make_grid("int", 4), parse_granularity("32"), ScaleRule::kAbsmax};
   const Quantized weight = quantize(at::randn({p.outputs, p.depth}), spec);

@@ -209,7 +209,7 @@ void Trainer::log_end(const TrainResult& result) {
                {"seconds", trained_seconds_},
                {"parameters", session_.model->config().parameter_count()},
                {"steps", steps}};
-  if (pace_.steps > 0) line["speed_of_light"] = result.speed_of_light;
+  if (result.speed_of_light > 0) line["speed_of_light"] = result.speed_of_light;
   log_->write(line);
 }
 

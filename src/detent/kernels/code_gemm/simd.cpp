@@ -117,7 +117,7 @@ void pack_values(const CodePanels& w, int64_t panel, int64_t column, int64_t beg
   float* lanes[kPanelVectors];
   for (int v = 0; v < kPanelVectors; ++v) {
     const int64_t lane = column + v * kLevels;
-    lanes[v] = to + lane / kPackedColumns * (end - begin) * kPackedColumns + lane % kPackedColumns;
+    lanes[v] = to + lane / kPanelColumns * (end - begin) * kPanelColumns + lane % kPanelColumns;
   }
   for (int64_t k = begin; k < end;) {
     LevelVec scale[kPanelVectors];
@@ -126,7 +126,7 @@ void pack_values(const CodePanels& w, int64_t panel, int64_t column, int64_t beg
       LevelVec levels[kPanelVectors];
       load_levels<kHalves>(from, base, levels);
       for (int v = 0; v < kPanelVectors; ++v)
-        hn::StoreU(hn::Mul(scale[v], levels[v]), kL, lanes[v] + (k - begin) * kPackedColumns);
+        hn::StoreU(hn::Mul(scale[v], levels[v]), kL, lanes[v] + (k - begin) * kPanelColumns);
     }
   }
 }
@@ -136,9 +136,9 @@ void code_gemm_pack(const CodePanels& w, int64_t first, int64_t last, int64_t be
   for (; column < last; column += kCodePanel)
     w.packing.halves ? pack_values<true>(w, column / kCodePanel, column - first, begin, end, packed)
                      : pack_values<false>(w, column / kCodePanel, column - first, begin, end, packed);
-  for (column -= first; column % kPackedColumns != 0; ++column)  // that a wide tile lacks
+  for (column -= first; column % kPanelColumns != 0; ++column)  // that a wide tile lacks
     for (int64_t k = 0; k < end - begin; ++k)
-      packed[(column / kPackedColumns * (end - begin) + k) * kPackedColumns + column % kPackedColumns] = 0;
+      packed[(column / kPanelColumns * (end - begin) + k) * kPanelColumns + column % kPanelColumns] = 0;
 }
 
 #endif

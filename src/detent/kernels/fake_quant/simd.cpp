@@ -10,7 +10,6 @@
 
 #include "detent/kernels/fake_quant/grid-inl.h"
 #include "detent/kernels/fake_quant/groups.h"
-#include "detent/kernels/stream.h"
 #include "hwy/cache_control.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -235,8 +234,6 @@ double learned_backward_group(const float* x, const float* g, int64_t n, float s
                               const Surrogate& surrogate, float* dx) {
   return HWY_DYNAMIC_DISPATCH(learned_backward_group)(x, g, n, scale, grid, surrogate, dx);
 }
-
-void end_streaming() { hwy::FlushStream(); }
 
 void apply_mask(const float* g, const uint8_t* mask, int64_t n, float* dx) {
   HWY_DYNAMIC_DISPATCH(apply_mask)(g, mask, n, dx);

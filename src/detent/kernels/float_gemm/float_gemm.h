@@ -26,15 +26,15 @@ struct FloatGemmPart {
 void float_gemm(const FloatLines& left, const FloatLines& right, int64_t depth, const FloatGemmPart& part, float* out,
                 int64_t out_stride);
 
-// The same in steps, for threads that share what is packed. Columns [first, last) and elements [begin, end) of the
-// reduction, at most a block of each, side by side in `data`, aligned to 64 bytes: in 32 columns' worth of floats, or
-// what is left, after the other.
+// The same in steps, for threads that share what is packed: columns [first, last) and elements [begin, end) of the
+// reduction, at most a block of each. `data`, aligned to 64 bytes, holds end - begin floats for each column, of as many
+// columns as multiples of 32 take.
 struct PackedColumns {
   const float* data;
   int64_t first, last, begin, end;
 };
-// Writes a part of them: `packed` is the block's place of column `first`, which is 32 n columns from the block's first.
-// Columns that the last panel lacks are written as zeros: up to a multiple of 32.
+// Writes a part of them; `packed` is where column `first` lies, a multiple of 32 behind the block's first. Columns that
+// the last panel lacks are written as zeros.
 void float_gemm_pack(const FloatLines& right, int64_t first, int64_t last, int64_t begin, int64_t end, float* packed);
 // Continues the sums of rows [row_begin, row_end) in out, which begin where the reduction does, over the block's part.
 void float_gemm_rows(const FloatLines& left, int64_t row_begin, int64_t row_end, const PackedColumns& right, float* out,

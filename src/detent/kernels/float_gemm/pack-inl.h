@@ -16,11 +16,10 @@ HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
 #if HWY_TARGET != HWY_SCALAR
 
-inline constexpr int kPackedColumns = 2 * kFloats;  // of a panel
+inline constexpr int kPanelColumns = 2 * kFloats;  // of a panel
 
 // Four elements of each of four lines, turned into four lines' worth of each of four elements.
 HWY_INLINE void transpose_four(const float* from, int64_t line, float* to, int64_t step) {
-  namespace hn = hwy::HWY_NAMESPACE;
   const hn::FixedTag<float, 4> four;
   const hn::FixedTag<double, 2> pairs;
   const auto a = hn::LoadU(four, from), b = hn::LoadU(four, from + line);

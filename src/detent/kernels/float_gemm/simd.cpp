@@ -35,13 +35,13 @@ bool float_gemm_fuses() { return false; }
 #else
 bool float_gemm_fuses() { return HWY_NATIVE_FMA != 0; }
 
-constexpr int kVectors = kPackedColumns / kFloats;  // of a tile
+constexpr int kVectors = kPanelColumns / kFloats;  // of a tile
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
-constexpr int kRows = 12;                           // 24 of 32 registers hold sums
+constexpr int kRows = 12;                          // 24 of 32 registers hold sums
 #else
 constexpr int kRows = 6;  // 12 of 16
 #endif
-static_assert(kFloatGemmRows % kRows == 0 && kFloatGemmColumns % kPackedColumns == 0);
+static_assert(kFloatGemmRows % kRows == 0 && kFloatGemmColumns % kPanelColumns == 0);
 
 // Continues the sums in out (or starts them) over `depth` elements.
 HWY_NOINLINE void add_tile(const float* HWY_RESTRICT left, const float* HWY_RESTRICT right, int64_t depth, bool start,
@@ -61,7 +61,7 @@ HWY_NOINLINE void add_tile(const float* HWY_RESTRICT left, const float* HWY_REST
       for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(row, columns[v], sums[r][v]);
     }
     left += kRows;
-    right += kPackedColumns;
+    right += kPanelColumns;
   }
   HWY_UNROLL(16)
   for (int r = 0; r < kRows; ++r)
@@ -71,29 +71,29 @@ HWY_NOINLINE void add_tile(const float* HWY_RESTRICT left, const float* HWY_REST
 // A tile that reaches beyond the part: through a whole one.
 HWY_NOINLINE void add_edge(const float* left, const float* right, int64_t depth, bool start, float* out, int64_t stride,
                            int64_t rows, int64_t columns) {
-  HWY_ALIGN float tile[kRows * kPackedColumns] = {};
+  HWY_ALIGN float tile[kRows * kPanelColumns] = {};
   if (!start)
-    for (int64_t r = 0; r < rows; ++r) std::copy_n(out + r * stride, columns, tile + r * kPackedColumns);
-  add_tile(left, right, depth, start, tile, kPackedColumns);
-  for (int64_t r = 0; r < rows; ++r) std::copy_n(tile + r * kPackedColumns, columns, out + r * stride);
+    for (int64_t r = 0; r < rows; ++r) std::copy_n(out + r * stride, columns, tile + r * kPanelColumns);
+  add_tile(left, right, depth, start, tile, kPanelColumns);
+  for (int64_t r = 0; r < rows; ++r) std::copy_n(tile + r * kPanelColumns, columns, out + r * stride);
 }
 
 void float_gemm_pack(const FloatLines& right, int64_t first, int64_t last, int64_t begin, int64_t end, float* packed) {
-  pack_panels<kPackedColumns>(right, first, last, begin, end, packed);
+  pack_panels<kPanelColumns>(right, first, last, begin, end, packed);
 }
 
 // Packed rows against all columns of the block.
 void run_block(const float* left, const PackedColumns& right, int64_t rows, float* out, int64_t stride) {
   const int64_t depth = right.end - right.begin, count = right.last - right.first;
-  for (int64_t column = 0; column < count; column += kPackedColumns)
+  for (int64_t column = 0; column < count; column += kPanelColumns)
     for (int64_t row = 0; row < rows; row += kRows) {
       const float *some_rows = left + row * depth, *some_columns = right.data + column * depth;
       float* to = out + row * stride + right.first + column;
-      if (rows - row >= kRows && count - column >= kPackedColumns)
+      if (rows - row >= kRows && count - column >= kPanelColumns)
         add_tile(some_rows, some_columns, depth, right.begin == 0, to, stride);
       else
         add_edge(some_rows, some_columns, depth, right.begin == 0, to, stride, std::min<int64_t>(rows - row, kRows),
-                 std::min<int64_t>(count - column, kPackedColumns));
+                 std::min<int64_t>(count - column, kPanelColumns));
     }
 }
 
