@@ -94,7 +94,7 @@ def by_threads(record, wanted):
 
 
 def is_product(row):
-    return "product" in row["name"]
+    return row["shape"].count("x") == 2  # tokens, depth, outputs
 
 
 def shapes(record):
