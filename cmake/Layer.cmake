@@ -1,6 +1,7 @@
 # detent_layer(quant TORCH DEPENDS base ops LINK lib): the static library detent_quant from src/detent/quant.
 # Layers that see LibTorch share one precompiled header: 40 s once, then 4 s a file instead of 20 s.
-# UNITY: its sources are small and fit together, so that the presets core and asan compile some of them as one (DETENT_UNITY).
+# UNITY: its sources are small and fit together, so that the preset asan compiles some of them as one (DETENT_UNITY), and the
+# preset core all of such layers.
 function(detent_layer NAME)
   cmake_parse_arguments(ARG "TORCH;UNITY" "" "DEPENDS;LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/detent/${NAME}/*.cpp)
@@ -8,6 +9,10 @@ function(detent_layer NAME)
   if(NOT sources)
     file(WRITE ${PROJECT_BINARY_DIR}/empty_${NAME}.cpp "namespace detent {}\n")
     set(sources ${PROJECT_BINARY_DIR}/empty_${NAME}.cpp)
+  endif()
+  if(ARG_UNITY AND DETENT_CORE)
+    detent_small_layer(${NAME} "${sources}" "${ARG_LINK}")
+    return()
   endif()
   add_library(detent_${NAME} STATIC ${sources})
   target_include_directories(detent_${NAME} PUBLIC ${PROJECT_SOURCE_DIR}/src)
@@ -23,8 +28,22 @@ function(detent_layer NAME)
   endif()
 endfunction()
 
+# Most of what these cost the compiler is in headers that they share: one library of one piece, under the names of all.
+function(detent_small_layer NAME SOURCES LINK)
+  if(NOT TARGET detent_small_layers)
+    add_library(detent_small_layers STATIC)
+    target_include_directories(detent_small_layers PUBLIC ${PROJECT_SOURCE_DIR}/src)
+    set_target_properties(detent_small_layers PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+    detent_small(detent_small_layers)
+  endif()
+  target_sources(detent_small_layers PRIVATE ${SOURCES})
+  target_link_libraries(detent_small_layers PUBLIC ${LINK})
+  add_library(detent_${NAME} INTERFACE)
+  target_link_libraries(detent_${NAME} INTERFACE detent_small_layers)
+endfunction()
+
 function(detent_unity TARGET)
-  set_target_properties(${TARGET} PROPERTIES UNITY_BUILD ${DETENT_UNITY} UNITY_BUILD_BATCH_SIZE 30)
+  set_target_properties(${TARGET} PROPERTIES UNITY_BUILD ${DETENT_UNITY} UNITY_BUILD_BATCH_SIZE 60)
 endfunction()
 
 # The time of these sources goes into the compiler, not into running: the preset core does not optimize them. fmt 9 would
@@ -59,18 +78,6 @@ function(detent_unity_of_targets TARGET)
   target_sources(${TARGET} PRIVATE ${unity})
 endfunction()
 
-# The tests of the preset core share one precompiled header.
-function(detent_use_test_header TARGET)
-  if(NOT TARGET detent_test_header)
-    file(WRITE ${PROJECT_BINARY_DIR}/test_header.cpp "namespace detent {}\n")
-    add_library(detent_test_header STATIC ${PROJECT_BINARY_DIR}/test_header.cpp)
-    target_link_libraries(detent_test_header PUBLIC GTest::gtest GTest::gmock)
-    detent_small(detent_test_header)
-    target_precompile_headers(detent_test_header PRIVATE <gmock/gmock.h> <gtest/gtest.h> <filesystem> <fstream> <random>)
-  endif()
-  target_precompile_headers(${TARGET} REUSE_FROM detent_test_header)
-endfunction()
-
 function(detent_use_torch_header TARGET)
   if(NOT TARGET detent_torch_header)
     file(WRITE ${PROJECT_BINARY_DIR}/torch_header.cpp "namespace detent {}\n")
@@ -88,11 +95,18 @@ function(detent_program NAME MAIN LAYER)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 endfunction()
 
-# detent_test(kernels LINK lib [SHARDS n]): the program test_kernels from tests/kernels/*_test.cpp, one ctest entry or n that
-# share its tests among them.
+# detent_test(kernels LINK lib [SHARDS n] [FROM a b]): the program test_kernels from tests/kernels/*_test.cpp (or those of the
+# folders a and b), one ctest entry or n that share its tests among them.
 function(detent_test NAME)
-  cmake_parse_arguments(ARG "TORCH;UNITY" "SHARDS" "LINK" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${NAME}/*_test.cpp)
+  cmake_parse_arguments(ARG "TORCH;UNITY" "SHARDS" "LINK;FROM" ${ARGN})
+  if(NOT ARG_FROM)
+    set(ARG_FROM ${NAME})
+  endif()
+  set(sources "")
+  foreach(folder ${ARG_FROM})
+    file(GLOB_RECURSE some CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${folder}/*_test.cpp)
+    list(APPEND sources ${some})
+  endforeach()
   if(NOT sources)
     return()
   endif()
@@ -104,9 +118,6 @@ function(detent_test NAME)
     detent_unity(test_${NAME})
   endif()
   detent_small(test_${NAME})
-  if(DETENT_CORE)
-    detent_use_test_header(test_${NAME})
-  endif()
   if(ARG_TORCH)
     detent_use_torch_header(test_${NAME})
   endif()

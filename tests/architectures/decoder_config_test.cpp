@@ -2,7 +2,7 @@
 #include "detent/architectures/decoder_config.h"
 
 #include <fmt/ranges.h>
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include <numeric>

@@ -1,6 +1,6 @@
 #include "detent/data/shard_folder.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 
 #include <algorithm>
 

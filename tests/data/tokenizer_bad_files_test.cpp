@@ -1,5 +1,5 @@
 // Malformed and unknown tokenizer.json: one sentence that names the thing.
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 
 #include "detent/base/json.h"
 #include "detent/data/tokenizer.h"

@@ -1,5 +1,5 @@
 // Ids and texts by Hugging Face's library (golden/make_tokenizers.py).
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 
 #include <set>
 

@@ -1,6 +1,6 @@
 #include "detent/data/vocabulary.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include "detent/data/tokenizer.h"

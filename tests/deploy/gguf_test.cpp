@@ -148,10 +148,10 @@ TEST_F(GgufFile, Vocabulary) {
 
 TEST(GgufVocabulary, IsPaddedToTheTableAndNeverCut) {
   const auto values = tokenizer_metadata(byte_tokenizer().get(), 260);
-  const auto& tokens = std::get<std::vector<std::string>>(values[2].second);
+  const auto& tokens = *values[2].second.get_if<std::vector<std::string>>();
   EXPECT_EQ(tokens.size(), 260u);
   EXPECT_EQ(tokens[259], "[PAD259]");
-  EXPECT_EQ(std::get<std::vector<int32_t>>(values[3].second)[259], 5);
+  EXPECT_EQ(values[3].second.get_if<std::vector<int32_t>>()->at(259), 5);
   EXPECT_THAT(error_of([] { tokenizer_metadata(byte_tokenizer().get(), 256); }),
               HasSubstr("257 tokens, the model only"));
 }
@@ -175,7 +175,7 @@ TEST(GgufVocabulary, SaysWhereSpacesCome) {
   const auto values = tokenizer_metadata(tokenizer.get(), 1000);
   const auto found = std::ranges::find(values, "tokenizer.ggml.add_space_prefix", &io::GgufKeyValue::first);
   ASSERT_NE(found, values.end());
-  EXPECT_TRUE(std::get<bool>(found->second));
+  EXPECT_TRUE(*found->second.get_if<bool>());
 }
 
 TEST_F(GgufFile, ReadBackAsAModel) {

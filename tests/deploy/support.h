@@ -1,7 +1,7 @@
 // What the deploy tests share: tiny Llamas made in memory, as a checkpoint would ship them.
 #pragma once
 #include <ATen/ATen.h>
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include <random>

@@ -1,7 +1,7 @@
 // Every code of every block type under extreme scales, and the golden bytes of tests/golden/blocks.safetensors.
 #include "detent/format/ggml_blocks.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include <bit>

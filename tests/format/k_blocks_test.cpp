@@ -1,6 +1,6 @@
 // Every code and every small scale of the block types with two-level scales, under extreme super-scales; which grids
 // they hold.
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include <bit>

@@ -1,7 +1,7 @@
 // Scales of two levels: an integer of a few bits times a 16-bit float that 256 weights share.
 #include "detent/format/two_level.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

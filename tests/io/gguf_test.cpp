@@ -163,6 +163,23 @@ std::string official_gguf() {
   return file;
 }
 
+template <class T>
+bool both_are(const GgufValue& a, const GgufValue& b) {
+  return a.get_if<T>() && b.get_if<T>() && *a.get_if<T>() == *b.get_if<T>();
+}
+template <class... T>
+bool same_value(const GgufValue& a, const GgufValue& b, std::tuple<T...>*) {
+  return (both_are<T>(a, b) || ...) || (both_are<std::vector<T>>(a, b) || ...);
+}
+
+void expect_same(const std::vector<GgufKeyValue>& got, const std::vector<GgufKeyValue>& expected) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(got[i].first, expected[i].first);
+    EXPECT_TRUE(same_value(got[i].second, expected[i].second, static_cast<GgufScalars*>(nullptr))) << got[i].first;
+  }
+}
+
 std::vector<GgufKeyValue> official_values() {
   using namespace std::string_literals;
   return {{"general.architecture", "llama"s},
@@ -185,7 +202,7 @@ std::vector<GgufKeyValue> official_values() {
 TEST(Gguf, ReadsTheOfficialFile) {
   const std::string file = official_gguf();
   const GgufContent content = parse_gguf(as_bytes(file), "official");
-  EXPECT_EQ(content.values, official_values());
+  expect_same(content.values, official_values());
   ASSERT_EQ(content.tensors.size(), 2u);
   EXPECT_EQ(content.tensors[0].ne, (std::vector<int64_t>{3, 2}));
   EXPECT_EQ(load<float>(content.tensors[0].bytes, 20), 5.0f);
@@ -248,7 +265,7 @@ TEST(Gguf, EveryValueTypeAndAlignmentSurvive) {
   for (const char c : std::string("abc1234")) writer.write(as_bytes(std::string_view(&c, 1)));
   writer.finish();
   const GgufReader reader(folder / "x");
-  EXPECT_EQ(reader.values(), values);
+  expect_same(reader.values(), values);
   EXPECT_EQ(reader.alignment(), 128u);
   EXPECT_EQ(fs::file_size(folder / "x") % 128, 0u);
   EXPECT_EQ(as_text(reader.tensor("s").bytes), "1234");

@@ -1,6 +1,6 @@
 // What the io tests share: a folder that goes away, bad files from text, errors by fragment.
 #pragma once
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 #include "detent/quant/model_files.h"
 
 #include <ATen/ATen.h>
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -1,7 +1,7 @@
 // load_shipped on folders written by hand: exact values, and one sentence for everything that is wrong with a folder.
 #include "detent/quant/shipped.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include "detent/ops/fake_quant.h"

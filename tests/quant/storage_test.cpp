@@ -1,7 +1,7 @@
 // What survives being stored, by closed form; specs and records as JSON and back.
 #include "detent/quant/storage.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

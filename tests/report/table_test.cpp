@@ -1,6 +1,6 @@
 #include "detent/report/table.h"
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include "detent/report/html.h"

@@ -1,5 +1,5 @@
 // Configurations that must be refused: each names the key, what is near it or right, and the line.
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include <fstream>

@@ -2,7 +2,7 @@
 #include "detent/train/evaluate.h"
 
 #include <ATen/ATen.h>
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include "detent/base/error.h"

@@ -2,7 +2,7 @@
 #include "detent/train/generate.h"
 
 #include <ATen/ATen.h>
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include "detent/qat/attach.h"

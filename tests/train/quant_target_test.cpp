@@ -1,5 +1,5 @@
 // quant.target: what a run will be shipped as chooses what is left open, and what it could not hold never trains.
-#include <gmock/gmock.h>
+#include <gmock/gmock-more-matchers.h>
 #include <gtest/gtest.h>
 
 #include "detent/base/error.h"

@@ -18,7 +18,7 @@ class GgufWeights : public WeightFile {
  public:
   explicit GgufWeights(const fs::path& path) : path_(path), file_(path) {
     const auto* architecture = file_.find_value("general.architecture");
-    const auto* known = architecture ? std::get_if<std::string>(architecture) : nullptr;
+    const auto* known = architecture ? architecture->get_if<std::string>() : nullptr;
     if (known && is_gguf_architecture(*known)) try {
         model_ = config_from_gguf(file_, path.string());
       } catch (const Error& error) {

@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "detent/io/atomic_file.h"
@@ -18,12 +20,40 @@
 
 namespace detent::io {
 
-template <class... T>
-using ScalarsAndArrays = std::variant<T..., std::vector<T>...>;
+using GgufScalars = std::tuple<uint8_t, int8_t, uint16_t, int16_t, uint32_t, int32_t, float, bool, std::string,
+                               uint64_t, int64_t, double>;
+// The place of a type among GgufScalars; of an array of one, behind them all.
+template <class T, size_t kIndex = 0>
+constexpr size_t gguf_index() {
+  constexpr size_t kScalars = std::tuple_size_v<GgufScalars>;
+  static_assert(kIndex < kScalars, "not a type of GGUF");
+  using Scalar = std::tuple_element_t<kIndex, GgufScalars>;
+  if constexpr (std::is_same_v<T, Scalar>) {
+    return kIndex;
+  } else if constexpr (std::is_same_v<T, std::vector<Scalar>>) {
+    return kScalars + kIndex;
+  } else {
+    return gguf_index<T, kIndex + 1>();
+  }
+}
 
-// The value of a key: one of twelve scalar types or a flat array of one. The file's type follows from the C++ type.
-using GgufValue = ScalarsAndArrays<uint8_t, int8_t, uint16_t, int16_t, uint32_t, int32_t, float, bool, std::string,
-                                   uint64_t, int64_t, double>;
+// The value of a key: one of twelve scalar types or a flat array of one. The file's type follows from the C++ type. It
+// does not change, so that copies share it: a std::variant of 24 types costs the compiler seconds in every source.
+class GgufValue {
+ public:
+  template <class T>
+  GgufValue(T value) : index_(gguf_index<T>()), value_(std::make_shared<const T>(std::move(value))) {}
+  size_t index() const { return index_; }
+  // Null where it is of another type.
+  template <class T>
+  const T* get_if() const {
+    return index_ == gguf_index<T>() ? static_cast<const T*>(value_.get()) : nullptr;
+  }
+
+ private:
+  size_t index_;
+  std::shared_ptr<const void> value_;
+};
 using GgufKeyValue = std::pair<std::string, GgufValue>;
 
 std::string_view gguf_type_name(const GgufValue& value);  // "uint32", "array of string"
@@ -62,7 +92,7 @@ class GgufReader {
   template <class T>
   const T& get(std::string_view key) const {
     const GgufValue& value = existing(key);
-    const T* typed = std::get_if<T>(&value);
+    const T* typed = value.get_if<T>();
     if (!typed) fail_type(key, value, GgufValue(T{}));
     return *typed;
   }

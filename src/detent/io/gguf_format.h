@@ -19,17 +19,16 @@ inline constexpr size_t kGgufMaxKey = 65535;
 inline constexpr size_t kGgufMaxDims = 4;
 inline constexpr uint32_t kGgufArray = 9;
 
-// The file's type id of each scalar alternative of GgufValue, in the variant's order; alternative kGgufScalars + i is
-// the array of alternative i.
+// The file's type id of each of GgufScalars.
 inline constexpr std::array<uint32_t, 12> kGgufTypeIds = {0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12};
 inline constexpr size_t kGgufScalars = kGgufTypeIds.size();
-static_assert(std::variant_size_v<GgufValue> == 2 * kGgufScalars);
+static_assert(std::tuple_size_v<GgufScalars> == kGgufScalars);
 
 // The alignment that values ask for, 32 when they do not. context starts the error.
 inline uint64_t gguf_alignment(const std::vector<GgufKeyValue>& values, std::string_view context) {
   for (const auto& [key, value] : values) {
     if (key != kGgufAlignmentKey) continue;
-    const auto* alignment = std::get_if<uint32_t>(&value);
+    const auto* alignment = value.get_if<uint32_t>();
     if (!alignment) fail("{}: {} is {}, expected uint32", context, key, gguf_type_name(value));
     if (*alignment == 0 || (*alignment & (*alignment - 1)) != 0) {
       fail("{}: {} is {}, expected a power of two", context, key, *alignment);

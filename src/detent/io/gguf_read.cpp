@@ -103,9 +103,9 @@ std::vector<T> Parser::array(const std::string& key) {
 
 template <size_t... I>
 GgufValue Parser::value_of(uint32_t type, bool is_array, const std::string& key, std::index_sequence<I...>) {
-  GgufValue value;
+  GgufValue value = false;
   const auto try_type = [&]<size_t kIndex>() {
-    using Scalar = std::variant_alternative_t<kIndex, GgufValue>;
+    using Scalar = std::tuple_element_t<kIndex, GgufScalars>;
     if (kGgufTypeIds[kIndex] != type) return false;
     if (is_array) {
       value = array<Scalar>(key);
@@ -256,7 +256,7 @@ std::string_view gguf_type_name(const GgufValue& value) {
                                                 "array of uint64",
                                                 "array of int64",
                                                 "array of float64"};
-  static_assert(std::size(kNames) == std::variant_size_v<GgufValue>);
+  static_assert(std::size(kNames) == 2 * kGgufScalars);
   return kNames[value.index()];
 }
 

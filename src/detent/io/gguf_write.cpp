@@ -30,18 +30,20 @@ void put_array(std::string& out, const std::vector<T>& values) {
   for (auto&& value : values) put_scalar<T>(out, value);
 }
 
+template <size_t... I>
+void put_typed(std::string& out, const GgufValue& value, std::index_sequence<I...>) {
+  const auto put = [&]<class T>(const T*) {
+    if (const T* scalar = value.get_if<T>()) put_scalar(out, *scalar);
+    if (const std::vector<T>* array = value.get_if<std::vector<T>>()) put_array(out, *array);
+  };
+  (put(static_cast<const std::tuple_element_t<I, GgufScalars>*>(nullptr)), ...);
+}
+
 void put_value(std::string& out, const GgufValue& value) {
   const bool is_array = value.index() >= kGgufScalars;
   if (is_array) append(out, kGgufArray);
   append(out, kGgufTypeIds[value.index() % kGgufScalars]);
-  const auto put = [&]<class T>(const T& typed) {
-    if constexpr (requires { typename T::allocator_type; } && !std::is_same_v<T, std::string>) {
-      put_array(out, typed);
-    } else {
-      put_scalar(out, typed);
-    }
-  };
-  std::visit(put, value);
+  put_typed(out, value, std::make_index_sequence<kGgufScalars>());
 }
 
 void check_name(std::string_view name, size_t max_bytes, std::unordered_set<std::string_view>& seen,
