@@ -18,7 +18,6 @@ function(detent_layer NAME)
   target_include_directories(detent_${NAME} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   if(ARG_UNITY)
     detent_unity(detent_${NAME})
-    detent_small(detent_${NAME})
   endif()
   list(TRANSFORM ARG_DEPENDS PREPEND detent_)
   target_link_libraries(detent_${NAME} PUBLIC ${ARG_DEPENDS} ${ARG_LINK})
@@ -43,7 +42,7 @@ function(detent_small_layer NAME SOURCES LINK)
 endfunction()
 
 function(detent_unity TARGET)
-  set_target_properties(${TARGET} PROPERTIES UNITY_BUILD ${DETENT_UNITY} UNITY_BUILD_BATCH_SIZE 60)
+  set_target_properties(${TARGET} PROPERTIES UNITY_BUILD ${DETENT_UNITY} UNITY_BUILD_BATCH_SIZE 0)
 endfunction()
 
 # The time of these sources goes into the compiler, not into running: the preset core does not optimize them. fmt 9 would

@@ -7,6 +7,8 @@
 #include "detent/format/ggml_blocks.h"
 #include "detent/import/gguf_codes.h"
 #include "detent/import/gguf_decode.h"
+#include "detent/io/bytes.h"
+#include "detent/io/gguf.h"
 #include "detent/io/safetensors.h"
 #include "detent/ops/product.h"
 #include "detent/train/model_folder.h"
@@ -113,6 +115,26 @@ TEST(Codes, GgufFilesRunFromThem) {
       const int head = !tied && std::string_view(c.target) != "gguf:f32";  // of 8 bits
       expect_packed(folder / "x.gguf", (c.packed ? 7 : 0) + head);
     }
+}
+
+// What values would have told, codes must tell too.
+TEST(Codes, ScalesThatAreNotFiniteAreRefusedByName) {
+  const TemporaryFolder folder;
+  DecoderConfig config = wide_config();
+  config.vocab_size = 257;
+  ShippedModel model = tiny_model(int4(), Storage::kF32, config);
+  add_tokenizer(model, folder / "t");
+  export_to(model, "gguf:q4_0", folder / "x.gguf");
+  const io::GgufReader file(folder / "x.gguf");
+  std::string bytes = read_raw(folder / "x.gguf");
+  const size_t at = bytes.find(io::as_text(file.tensor("blk.0.ffn_up.weight").bytes));
+  ASSERT_NE(at, bytes.npos);
+  for (const uint16_t scale : {0x7C00, 0xFC00, 0x7E00}) {
+    std::memcpy(&bytes[at + 5 * 18], &scale, sizeof scale);
+    write_raw(folder / "y.gguf", bytes);
+    const ShippedModel broken = open_model_any(folder / "y.gguf");
+    EXPECT_THAT(error_of([&] { inference_model(broken, Weights::kPacked); }), testing::HasSubstr("mlp.up_proj.weight"));
+  }
 }
 
 TEST(Codes, CompressedFoldersRunFromThem) {

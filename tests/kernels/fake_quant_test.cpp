@@ -14,7 +14,7 @@ using test::same;
 using test::same_output;
 using test::same_values;
 
-DETENT_VECTOR_KERNEL_TEST(FakeQuant);
+DETENT_KERNEL_TEST(FakeQuant);
 
 std::string describe(const Grid& grid, float scale, const std::string& input, int64_t n) {
   return fmt::format("{} scale {} input {} n {}", grid.name(), scale, input, n);

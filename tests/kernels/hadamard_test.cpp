@@ -8,7 +8,7 @@ namespace {
 using test::Guarded;
 using test::same_output;
 
-DETENT_VECTOR_KERNEL_TEST(Hadamard);
+DETENT_KERNEL_TEST(Hadamard);
 
 void check(const std::vector<float>& x, int offset, int64_t block) {
   const int64_t n = static_cast<int64_t>(x.size());

@@ -89,21 +89,17 @@ TEST_P(Optimizer, Sums) {
 
 // The formulas once more, in double and in the papers' letters: binds the reference itself.
 TEST(OptimizerFormula, AdamwOverFiftySteps) {
-  const double lr = 1e-2, decay = 0.1, beta1 = 0.9, beta2 = 0.99, epsilon = 1e-8, lambda = 0.3;
+  const double lr = 1e-2, decay = 0.1, beta1 = 0.9, beta2 = 0.99, lambda = 0.3;
+  const double epsilon = 1e-2;  // large enough to show
   const std::vector<float> target = gaussian_values(32, 9);
   std::vector<float> w = gaussian_values(32, 8), m(32), v(32);
   std::vector<double> w2(w.begin(), w.end()), m2(32), v2(32);
   for (int t = 1; t <= 50; ++t) {
     const std::vector<float> g = gaussian_values(32, 100 + static_cast<uint64_t>(t));
     const double bias1 = 1 - std::pow(beta1, t), bias2 = 1 - std::pow(beta2, t);
-    const AdamwCoefficients c{.decay = static_cast<float>(1 - lr * decay),
-                              .one_minus_beta1 = static_cast<float>(1 - beta1),
-                              .beta2 = static_cast<float>(beta2),
-                              .one_minus_beta2 = static_cast<float>(1 - beta2),
-                              .step_size = static_cast<float>(lr * std::sqrt(bias2) / bias1),
-                              .epsilon = static_cast<float>(epsilon * std::sqrt(bias2)),
-                              .gradient_scale = 0.5f,
-                              .coupled = static_cast<float>(lambda)};
+    AdamwCoefficients c = adamw_coefficients(lr, decay, beta1, beta2, epsilon, t);
+    c.gradient_scale = 0.5f;
+    c.coupled = static_cast<float>(lambda);
     adamw_row(c, w.data(), g.data(), m.data(), v.data(), target.data(), 32);
     for (size_t i = 0; i < 32; ++i) {
       const double gradient = 0.5 * g[i] + lambda * (w2[i] - target[i]);

@@ -28,20 +28,10 @@ class KernelTest : public ::testing::TestWithParam<kernels::DispatchTarget> {
   std::unique_ptr<kernels::ForceTarget> force_;
 };
 
-// Without the baseline, on which some kernels are their references.
-inline std::vector<kernels::DispatchTarget> vector_targets() {
-  std::vector<kernels::DispatchTarget> targets = kernels::dispatch_targets();
-  std::erase_if(targets, [](const kernels::DispatchTarget& target) { return target.name == "SCALAR"; });
-  return targets;
-}
-
-#define DETENT_KERNEL_TEST_ON(Suite, targets)                            \
-  class Suite : public ::detent::test::KernelTest {};                    \
-  GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Suite);                  \
-  INSTANTIATE_TEST_SUITE_P(Targets, Suite, ::testing::ValuesIn(targets), \
+#define DETENT_KERNEL_TEST(Suite)                                                                      \
+  class Suite : public ::detent::test::KernelTest {};                                                  \
+  INSTANTIATE_TEST_SUITE_P(Targets, Suite, ::testing::ValuesIn(::detent::kernels::dispatch_targets()), \
                            [](const auto& target) { return target.param.name; })
-#define DETENT_KERNEL_TEST(Suite) DETENT_KERNEL_TEST_ON(Suite, ::detent::kernels::dispatch_targets())
-#define DETENT_VECTOR_KERNEL_TEST(Suite) DETENT_KERNEL_TEST_ON(Suite, ::detent::test::vector_targets())
 
 // Equal bits; all NaN count as one value, because which operand's payload survives is the compiler's choice.
 inline bool same(float a, float b) {

@@ -25,14 +25,15 @@ float half_ue4m3(uint8_t code) {
   return raw * 0.5f;
 }
 
-void unpack_mxfp4(const uint8_t* block, float* values) {
-  const float d = half_e8m0(block[0]);
-  for (int j = 0; j < 32; ++j) values[j] = kTwiceE2M1[nibble(block + 1, j)] * d;
-}
-
 float unpack_mxfp4_levels(const uint8_t* block, int8_t* levels) {
   for (int j = 0; j < 32; ++j) levels[j] = static_cast<int8_t>(kTwiceE2M1[nibble(block + 1, j)]);
   return half_e8m0(block[0]);
+}
+
+void unpack_mxfp4(const uint8_t* block, float* values) {
+  int8_t levels[32];
+  const float d = unpack_mxfp4_levels(block, levels);
+  for (int j = 0; j < 32; ++j) values[j] = d * static_cast<float>(levels[j]);
 }
 
 // Four scales, then four sub-blocks of 16 elements in 8 bytes.

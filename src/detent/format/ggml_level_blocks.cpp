@@ -94,9 +94,9 @@ float unpack_levels(const uint8_t* block, int8_t* levels) {
 
 template <class Layout>
 void unpack(const uint8_t* block, float* values) {
-  const float d = half_at(block + Layout::kScaleAt);
-  for (int j = 0; j < Layout::kElements; ++j)
-    values[j] = d * static_cast<float>(Layout::get(block + Layout::kCodesAt, j));
+  int8_t levels[Layout::kElements];
+  const float d = unpack_levels<Layout>(block, levels);
+  for (int j = 0; j < Layout::kElements; ++j) values[j] = d * static_cast<float>(levels[j]);
 }
 
 std::optional<uint16_t> half_bits(float d) {

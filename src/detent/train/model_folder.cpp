@@ -53,15 +53,19 @@ bool surely_finite(const Quantized& q) {
   return at::isfinite(q.scales.mul(top)).all().item<bool>();
 }
 
-// The codes of a linear layer's weight, as its file holds them or from its quantizer.
-std::optional<ops::PackedCodes> codes_of(const ShippedModel& shipped, const nn::Slot& slot) {
-  if (!slot.linear_rule || !kernels::float_gemm_fuses()) return std::nullopt;
-  if (!shipped.read_codes) {
-    const ShippedTensor tensor = shipped.tensor(slot.name);
-    return tensor.quantized ? packed_codes(*tensor.quantized) : std::nullopt;
-  }
-  const std::optional<Quantized> codes = shipped.read_codes(slot.name);
-  return codes && surely_finite(*codes) ? packed_codes(*codes) : std::nullopt;
+// A weight for inference: as codes where they are wanted and there are some, else its values.
+struct HeldWeight {
+  std::optional<ops::PackedCodes> codes;
+  at::Tensor value;
+};
+HeldWeight hold(const ShippedModel& shipped, const std::string& name, bool as_codes) {
+  if (as_codes && shipped.read_codes)  // a packed file: no value is made
+    if (const std::optional<Quantized> codes = shipped.read_codes(name); codes && surely_finite(*codes))
+      if (auto packed = packed_codes(*codes)) return {std::move(packed), {}};
+  const ShippedTensor tensor = shipped.tensor(name);
+  if (as_codes && tensor.quantized)
+    if (auto packed = packed_codes(*tensor.quantized)) return {std::move(packed), {}};
+  return {std::nullopt, tensor.value};  // shared, not copied
 }
 
 }  // namespace
@@ -83,18 +87,16 @@ InferenceModel inference_model(const ShippedModel& shipped, Weights weights) {
   InferenceModel result{std::make_unique<CausalLm>(config), {}};
   const std::vector<nn::Slot> slots = result.model->slots();
   const std::vector<ParameterInfo> wanted = parameters(config);
+  const bool packs = weights == Weights::kPacked && kernels::float_gemm_fuses();
   std::map<std::string, ops::PackedCodes> packed;
   for (size_t i = 0; i < slots.size(); ++i) {
     const auto found = shipped.tensors.find(slots[i].name);
     if (found == shipped.tensors.end()) fail("{}: tensor '{}' is missing", shipped.folder, slots[i].name);
     if (found->second.value.sizes() != at::IntArrayRef(wanted[i].shape))
       fail("{}: tensor '{}' has not the shape that its config asks for", shipped.folder, slots[i].name);
-    if (auto codes = weights == Weights::kPacked ? codes_of(shipped, slots[i]) : std::nullopt) {
-      packed.emplace(slots[i].name, std::move(*codes));
-      *slots[i].parameter = unread(wanted[i].shape).value;
-    } else {
-      *slots[i].parameter = shipped.tensor(slots[i].name).value;  // shared, not copied
-    }
+    HeldWeight held = hold(shipped, slots[i].name, packs && slots[i].linear_rule);
+    *slots[i].parameter = held.codes ? unread(wanted[i].shape).value : held.value;
+    if (held.codes) packed.emplace(slots[i].name, std::move(*held.codes));
   }
   result.quantized = attach(shipped.record, shipped.learned, slots);
   for (const QuantizedLayer& layer : result.quantized.layers) settle(layer.slot);
