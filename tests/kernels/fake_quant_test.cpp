@@ -45,6 +45,11 @@ void check_quantize(const std::vector<float>& x, int offset, float scale, const 
   ASSERT_TRUE(same_output(codes, codes_ref));
   ASSERT_TRUE(same_output(mask, mask_ref));
 
+  Guarded<float> streamed(n, offset);
+  quantize_group(in.data(), n, scale, grid, surrogate, {.value = streamed.data(), .stream = true});
+  end_streaming();
+  ASSERT_TRUE(same_output(streamed, value_ref)) << "streamed";
+
   Guarded<int8_t> codes_only(n, 15 - offset);
   Guarded<uint8_t> mask_only(mask_bytes(n), 15 - offset);
   quantize_group(in.data(), n, scale, grid, surrogate, {.codes = codes_only.data()});
