@@ -8,6 +8,7 @@
 #endif
 
 #include "detent/kernels/int_gemm/tiles-inl.h"
+#include "hwy/cache_control.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
@@ -28,44 +29,67 @@ class IntGemmLoop {
 
   HWY_INLINE void run(const IntGemmPart& part) const {
     const int64_t block = std::max<int64_t>(1, kBlockBytes / padded_ / Products::kRows) * Products::kRows;
-    for (int64_t begin = part.row_begin; begin < part.row_end; begin += block)
-      for (int64_t panel = part.panel_begin; panel < part.panel_end; ++panel) {
-        const int64_t end = std::min(part.row_end, begin + block);
-        int64_t row = begin;
-        for (; row + Products::kRows <= end; row += Products::kRows) tile<Products::kRows>(row, panel);
-        rest<Products::kRows - 1>(row, end - row, panel);
-      }
+    for (int64_t begin = part.row_begin; begin < part.row_end; begin += block) {
+      const int64_t count = std::min(part.row_end - begin, block);
+      int64_t panel = part.panel_begin;
+      for (; panel + Products::kPanels <= part.panel_end; panel += Products::kPanels)
+        rows<Products::kPanels>(begin, count, panel);
+      for (; panel < part.panel_end; ++panel) rows<1>(begin, count, panel);
+    }
   }
 
  private:
+  template <int kTilePanels>
+  HWY_INLINE void rows(int64_t row, int64_t count, int64_t panel) const {
+    for (; count >= Products::kRows; row += Products::kRows, count -= Products::kRows)
+      tile<Products::kRows, kTilePanels>(row, panel);
+    rest<Products::kRows - 1, kTilePanels>(row, count, panel);
+  }
+
   // The last rows of a block, fewer than a tile has.
-  template <int kTileRows>
+  template <int kTileRows, int kTilePanels>
   HWY_INLINE void rest(int64_t row, int64_t count, int64_t panel) const {
     if constexpr (kTileRows > 0 && Products::kRows <= 8) {
-      if (count == kTileRows) return tile<kTileRows>(row, panel);
-      rest<kTileRows - 1>(row, count, panel);
+      if (count == kTileRows) return tile<kTileRows, kTilePanels>(row, panel);
+      rest<kTileRows - 1, kTilePanels>(row, count, panel);
     }
   }
 
-  template <int kTileRows>
+  // Of the output: what is in no cache is on its way while products are summed.
+  template <int kTileRows, int kTilePanels>
+  HWY_INLINE void prefetch(int64_t row, int64_t panel) const {
+    for (int r = 0; r < kTileRows; ++r)
+      for (int p = 0; p < kTilePanels; ++p)
+        hwy::Prefetch(out_ + (row + r) * shape_.outputs + (panel + p) * kPanelOutputs);
+  }
+
+  template <int kTileRows, int kTilePanels>
   HWY_NOINLINE void tile(int64_t row, int64_t panel) const {
-    alignas(64) int32_t sums[kTileRows * kPanelOutputs];
-    alignas(64) float totals[kTileRows * kPanelOutputs];
+    constexpr int kSums = kTileRows * kPanelOutputs;
+    alignas(64) int32_t sums[kTilePanels * kSums];
+    alignas(64) float totals[kTilePanels * kSums];
     const int64_t segments = shape_.segments(), steps = (shape_.segment + kPanelDepth - 1) / kPanelDepth;
+    const int64_t panel_bytes = kPanelOutputs * padded_;
     TileInput in{rows_.bytes + row * padded_,
                  padded_,
-                 panels_.bytes + panel * kPanelOutputs * padded_,
+                 panels_.bytes + panel * panel_bytes,
+                 panel_bytes,
                  steps,
                  shape_.max_byte,
                  shape_.max_code};
+    prefetch<kTileRows, kTilePanels>(row, panel);
     for (int64_t s = 0; s < segments; ++s) {
-      Products::template products<kTileRows>(in, sums);
-      for (int r = 0; r < kTileRows; ++r)
-        add_segment(sums + 16 * r, row + r, s, s * columns_ + panel * kPanelOutputs, totals + 16 * r);
+      Products::template products<kTileRows, kTilePanels>(in, sums);
+      for (int p = 0; p < kTilePanels; ++p)
+        for (int r = 0; r < kTileRows; ++r) {
+          const int at = p * kSums + r * 16;
+          add_segment(sums + at, row + r, s, s * columns_ + (panel + p) * kPanelOutputs, totals + at);
+        }
       in.rows += shape_.segment;
       in.panel += shape_.segment * kPanelOutputs;
     }
-    for (int r = 0; r < kTileRows; ++r) finish(totals + 16 * r, row + r, panel);
+    for (int r = 0; r < kTileRows; ++r)
+      for (int p = 0; p < kTilePanels; ++p) finish(totals + p * kSums + r * 16, row + r, panel + p);
   }
 
   HWY_INLINE void add_segment(const int32_t* __restrict sums, int64_t row, int64_t s, int64_t column,

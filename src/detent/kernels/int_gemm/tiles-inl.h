@@ -22,6 +22,7 @@ struct TileInput {
   const uint8_t* rows;
   int64_t stride;  // bytes from row to row
   const int8_t* panel;
+  int64_t panel_stride;  // bytes from panel to panel
   int64_t steps;
   int max_byte, max_code;
 };
@@ -36,9 +37,10 @@ HWY_INLINE int32_t four_bytes(const uint8_t* at) {
 // then move to 32 bits. V::kVectors vectors hold one step of a panel.
 template <class V>
 struct PairProducts {
-  static constexpr int kRows = 4;  // V::kVectors accumulators a row, and none of them in memory
+  static constexpr int kRows = 8 / V::kVectors,
+                       kPanels = 1;  // V::kVectors accumulators a row, and none of them in memory
 
-  template <int kTileRows>
+  template <int kTileRows, int kTilePanels>
   static HWY_INLINE void products(const TileInput& in, int32_t* sums) {
     const int64_t pair = int64_t{2} * in.max_byte * in.max_code;
     if (pair <= INT16_MAX)
@@ -115,32 +117,37 @@ struct PairProducts {
 // Multiplication in fours straight into 32 bits (vpdpbusd): nothing saturates.
 template <class V>
 struct FourProducts {
-  static constexpr int kRows = 8;
+  static constexpr int kRows = 8, kPanels = 2;  // each chain is as long as the instruction takes
 
-  template <int kTileRows>
+  template <int kTileRows, int kTilePanels>
   static HWY_INLINE void products(const TileInput& in, int32_t* sums) {
-    typename V::Sum sum[kTileRows];
-    for (auto& s : sum) s = V::zero();
+    typename V::Sum sum[kTilePanels][kTileRows];
+    for (auto& panel : sum)
+      for (auto& s : panel) s = V::zero();
     for (int64_t k = 0; k < in.steps; ++k) {
-      const auto weights = V::load(in.panel + 64 * k);
+      typename V::Sum weights[kTilePanels];
+      for (int p = 0; p < kTilePanels; ++p) weights[p] = V::load(in.panel + p * in.panel_stride + 64 * k);
       HWY_UNROLL(8)
-      for (int r = 0; r < kTileRows; ++r)
-        sum[r] = V::add_products(sum[r], V::repeat(four_bytes(in.rows + r * in.stride + 4 * k)), weights);
+      for (int r = 0; r < kTileRows; ++r) {
+        const auto x = V::repeat(four_bytes(in.rows + r * in.stride + 4 * k));
+        for (int p = 0; p < kTilePanels; ++p) sum[p][r] = V::add_products(sum[p][r], x, weights[p]);
+      }
     }
-    for (int r = 0; r < kTileRows; ++r) V::store(sum[r], sums + 16 * r);
+    for (int p = 0; p < kTilePanels; ++p)
+      for (int r = 0; r < kTileRows; ++r) V::store(sum[p][r], sums + 16 * (p * kTileRows + r));
   }
 };
 
 // Tiles of 16 rows x 64 bytes (tdpbusd). The reduction comes in whole tiles: see takes().
 template <class V>
 struct TileProducts {
-  static constexpr int kRows = 32;
+  static constexpr int kRows = 32, kPanels = 1;
 
   static bool takes(const IntGemmShape& shape) { return shape.segments() == 1 || shape.segment % kDepthPadding == 0; }
 
-  template <int kTileRows>
+  template <int kTileRows, int kTilePanels>
   static HWY_INLINE void products(const TileInput& in, int32_t* sums) {
-    static_assert(kTileRows == kRows);
+    static_assert(kTileRows == kRows && kTilePanels == 1);
     V::zero_sums();
     const int64_t tiles = (in.steps + 15) / 16;  // the bytes beyond are zero in both
     for (int64_t k = 0; k < tiles; ++k) V::add_products(in.rows + 64 * k, in.stride, in.panel + 1024 * k);
