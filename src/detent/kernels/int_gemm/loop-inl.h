@@ -25,6 +25,7 @@ class IntGemmLoop {
         shape_(shape),
         padded_(padded_depth(shape.depth)),
         columns_(padded_outputs(shape.outputs)),
+        segments_(shape.segments()),
         out_(out) {}
 
   HWY_INLINE void run(const IntGemmPart& part) const {
@@ -68,7 +69,7 @@ class IntGemmLoop {
     constexpr int kSums = kTileRows * kPanelOutputs;
     alignas(64) int32_t sums[kTilePanels * kSums];
     alignas(64) float totals[kTilePanels * kSums];
-    const int64_t segments = shape_.segments(), steps = (shape_.segment + kPanelDepth - 1) / kPanelDepth;
+    const int64_t steps = (shape_.segment + kPanelDepth - 1) / kPanelDepth;
     const int64_t panel_bytes = kPanelOutputs * padded_;
     TileInput in{rows_.bytes + row * padded_,
                  padded_,
@@ -78,7 +79,7 @@ class IntGemmLoop {
                  shape_.max_byte,
                  shape_.max_code};
     prefetch<kTileRows, kTilePanels>(row, panel);
-    for (int64_t s = 0; s < segments; ++s) {
+    for (int64_t s = 0; s < segments_; ++s) {
       Products::template products<kTileRows, kTilePanels>(in, sums);
       for (int p = 0; p < kTilePanels; ++p)
         for (int r = 0; r < kTileRows; ++r) {
@@ -95,7 +96,7 @@ class IntGemmLoop {
   HWY_INLINE void add_segment(const int32_t* __restrict sums, int64_t row, int64_t s, int64_t column,
                               float* __restrict totals) const {
     const int shift = shape_.shift;
-    const int64_t at = row * shape_.segments() + s;
+    const int64_t at = row * segments_ + s;
     const int32_t row_term = rows_.terms ? rows_.terms[at] : 0;
     alignas(64) int32_t whole[16];
     alignas(64) float term[16];
@@ -127,7 +128,7 @@ class IntGemmLoop {
   IntRows rows_;
   IntPanels panels_;
   IntGemmShape shape_;
-  int64_t padded_, columns_;
+  int64_t padded_, columns_, segments_;
   float* out_;
 };
 
