@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "detent/base/aligned.h"
 #include "detent/base/error.h"
 #include "detent/kernels/int_gemm/int_gemm.h"
 #include "detent/ops/fake_quant.h"
@@ -156,7 +157,7 @@ CodedRows code_rows(const CodePair& pair, const at::Tensor& x, const at::Tensor&
   int32_t* sums = coded.sums.mutable_data_ptr<int32_t>();
   float* stored = coded.scales.mutable_data_ptr<float>();
   for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
-    std::vector<float> scratch(pair.depth);
+    AlignedVector<float> scratch(pair.depth);
     std::vector<int8_t> codes(pair.depth);
     for (int64_t r = first; r < last; ++r) {
       coder.run(r, in + r * pair.depth, scratch.data(), codes.data(),
@@ -186,7 +187,7 @@ CodedWeight code_weight(const CodePair& pair, const at::Tensor& w, const at::Ten
   int8_t* packed = coded.panels.mutable_data_ptr<int8_t>();
   int32_t* column_sums = sums.mutable_data_ptr<int32_t>();
   for_rows(panels, kPanelOutputs * depth, [&](int64_t first, int64_t last) {
-    std::vector<float> scratch(depth);
+    AlignedVector<float> scratch(depth);
     std::vector<int8_t> codes(kPanelOutputs * depth);
     for (int64_t panel = first; panel < last; ++panel) {
       const int64_t begin = panel * kPanelOutputs, end = std::min(begin + kPanelOutputs, outputs);

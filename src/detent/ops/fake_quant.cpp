@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "detent/base/aligned.h"
 #include "detent/base/error.h"
 #include "detent/format/two_level.h"
 #include "detent/kernels/hadamard/hadamard.h"
@@ -20,11 +21,7 @@ namespace {
 // Rows handed to a thread hold at least this many elements: below, waking the pool costs more than the work.
 constexpr int64_t kGrain = 16384;
 
-// From this size on an output is written past the caches, measured with a pass over it behind: 7 % faster at 8 MB, 10
-// at 16, 15 at 32, on a processor with 32 MB of third-level cache.
-constexpr int64_t kStreamedBytes = 8 << 20;
-
-bool streams(const at::Tensor& output) { return static_cast<int64_t>(output.nbytes()) >= kStreamedBytes; }
+bool streams(const at::Tensor& output) { return static_cast<int64_t>(output.nbytes()) >= kernels::kStreamedBytes; }
 
 void rotate_row(const float* in, float* out, int64_t n, int64_t block, bool stream) {
   stream ? kernels::hadamard_streamed(in, out, n, block) : kernels::hadamard(in, out, n, block);
@@ -36,7 +33,7 @@ bool per_tensor(const QuantSpec& spec) { return spec.granularity.kind == Granula
 GroupStats tensor_stats(const float* x, const Rows& shape, const RowQuantizer& row_quantizer) {
   std::vector<GroupStats> rows(shape.rows);
   for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
-    std::vector<float> scratch(shape.columns);
+    AlignedVector<float> scratch(shape.columns);
     for (int64_t r = first; r < last; ++r)
       rows[r] = kernels::group_stats(row_quantizer.basis(x + r * shape.columns, scratch.data()), shape.columns);
   });
@@ -110,22 +107,25 @@ FakeQuantResult fake_quant(const at::Tensor& x, const at::Tensor& scales, const 
   if (wants.value) result.value = at::empty_like(x);
   if (wants.codes) result.codes = at::empty(x.sizes(), at::kChar);
   if (wants.mask) result.mask = at::empty({shape.rows, kernels::mask_bytes(shape.columns)}, at::kByte);
-  const bool stream = wants.value && spec.rotation != Rotation::kHadamard && streams(result.value);
+  const bool stream = wants.value && streams(result.value), back = spec.rotation == Rotation::kHadamard;
   const float* in = x.const_data_ptr<float>();
   float* scale = result.scales.data_ptr<float>();
   float* value = wants.value ? result.value.mutable_data_ptr<float>() : nullptr;
   int8_t* codes = wants.codes ? result.codes.mutable_data_ptr<int8_t>() : nullptr;
   uint8_t* mask = wants.mask ? result.mask.mutable_data_ptr<uint8_t>() : nullptr;
   for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
-    std::vector<float> scratch(row_quantizer.rotated() ? shape.columns : 0);
+    AlignedVector<float> scratch(row_quantizer.rotated() ? shape.columns : 0);
     for (int64_t r = first; r < last; ++r) {
       const int64_t at = r * shape.columns;
       float* row_scales = per_tensor(spec) ? scale : scale + r * groups;
       const float* row = row_quantizer.basis(in + at, scratch.data());
       if (!given && !per_tensor(spec)) row_quantizer.find_scales(row, row_scales);
-      row_quantizer.quantize(row, row_scales,
-                             {value ? value + at : nullptr, codes ? codes + at : nullptr,
-                              mask ? mask + r * kernels::mask_bytes(shape.columns) : nullptr, stream});
+      const kernels::FakeQuantOut out{value ? value + at : nullptr, codes ? codes + at : nullptr,
+                                      mask ? mask + r * kernels::mask_bytes(shape.columns) : nullptr, stream};
+      if (stream && back)
+        row_quantizer.quantize_back_streamed(scratch.data(), row_scales, out);
+      else
+        row_quantizer.quantize(row, row_scales, out);
     }
     if (stream) kernels::end_streaming();
   });
@@ -164,7 +164,7 @@ at::Tensor masked_backward(const at::Tensor& g, const at::Tensor& mask, const Qu
   float* out = dx.mutable_data_ptr<float>();
   const bool rotated = row_quantizer.rotated(), stream = rotated && streams(dx);
   for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
-    std::vector<float> scratch(rotated ? shape.columns : 0);
+    AlignedVector<float> scratch(rotated ? shape.columns : 0);
     for (int64_t r = first; r < last; ++r) {
       const int64_t at = r * shape.columns;
       const float* row = in + at;
@@ -192,7 +192,7 @@ LearnedGradient learned_backward(const at::Tensor& x, const at::Tensor& g, const
   const float* scale = scales.const_data_ptr<float>();
   float* out = dx.mutable_data_ptr<float>();
   for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
-    std::vector<float> scratch(row_quantizer.rotated() ? shape.columns : 0);
+    AlignedVector<float> scratch(row_quantizer.rotated() ? shape.columns : 0);
     for (int64_t r = first; r < last; ++r) {
       const int64_t at = r * shape.columns;
       const float* row = row_quantizer.basis(in + at, scratch.data());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "detent/format/two_level.h"
@@ -34,12 +35,23 @@ void RowQuantizer::find_scales(const float* row, float* scales) const {
 }
 
 void RowQuantizer::quantize(const float* row, const float* scales, const kernels::FakeQuantOut& out) const {
+  quantize_in_basis(row, scales, out);
+  if (out.value && spec_.rotation == Rotation::kHadamard) kernels::hadamard(out.value, out.value, columns_, block_);
+}
+
+void RowQuantizer::quantize_back_streamed(float* row, const float* scales, kernels::FakeQuantOut out) const {
+  float* const value = std::exchange(out.value, row);
+  out.stream = false;
+  quantize_in_basis(row, scales, out);
+  kernels::hadamard_streamed(row, value, columns_, block_);
+}
+
+void RowQuantizer::quantize_in_basis(const float* row, const float* scales, const kernels::FakeQuantOut& out) const {
   const bool whole_bytes = group_ % 8 == 0 || group_ == columns_;
   if (out.mask && !whole_bytes)
     quantize_with_shifted_masks(row, scales, out);
   else
     kernels::quantize_groups(row, columns_, group_, scales, spec_.grid, surrogate_, out);
-  if (out.value && spec_.rotation == Rotation::kHadamard) kernels::hadamard(out.value, out.value, columns_, block_);
 }
 
 // Groups that begin inside a byte of mask bits.

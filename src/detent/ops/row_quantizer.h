@@ -22,6 +22,8 @@ class RowQuantizer {
   // Quantizes a row in that basis with the given scales; out.value comes back in the basis the model multiplies in
   // (unrotated for kHadamard, still rotated for kHadamardHalf). out.stream: not for kHadamard, which reads it again.
   void quantize(const float* row, const float* scales, const kernels::FakeQuantOut& out) const;
+  // The same where values are wanted and rotated back, past the caches; `row` is overwritten.
+  void quantize_back_streamed(float* row, const float* scales, kernels::FakeQuantOut out) const;
   void dequantize(const int8_t* codes, const float* scales, float* value) const;
   // Turns a value row of the model's basis into the latent weight's basis (only kHadamardHalf differs).
   void to_latent_basis(float* value) const;
@@ -33,6 +35,7 @@ class RowQuantizer {
   int64_t group() const { return group_; }
 
  private:
+  void quantize_in_basis(const float* row, const float* scales, const kernels::FakeQuantOut& out) const;
   void quantize_with_shifted_masks(const float* row, const float* scales, const kernels::FakeQuantOut& out) const;
   QuantSpec spec_;
   int64_t columns_, group_, block_;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "detent/base/aligned.h"
 #include "detent/base/key_error.h"
 #include "detent/kernels/optimizer/optimizer.h"
 #include "detent/ops/device.h"
@@ -148,7 +149,7 @@ void Optimizer::step_parameter(OptimizedParameter& parameter, const RowStep& row
   parameter.value.unsafeGetTensorImpl()->bump_version();  // whoever kept something made from it sees that it changed
   const float* g = gradient.const_data_ptr<float>();
   ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
-    std::vector<float> buffer(target ? 2 * shape.columns : 0);
+    AlignedVector<float> buffer(target ? 2 * shape.columns : 0);
     float *row_target = buffer.data(), *scratch = buffer.data() + (target ? shape.columns : 0);
     for (int64_t r = first; r < last; ++r) {
       float* row = w + r * shape.columns;

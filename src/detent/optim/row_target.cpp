@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "detent/base/aligned.h"
 #include "detent/kernels/optimizer/optimizer.h"
 #include "detent/ops/device.h"
 #include "detent/ops/fake_quant.h"
@@ -18,7 +19,7 @@ void pull_towards(const at::Tensor& w, RowTarget& target, double strength) {
   float* data = w.data_ptr<float>();
   w.unsafeGetTensorImpl()->bump_version();
   ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
-    std::vector<float> buffer(2 * shape.columns);
+    AlignedVector<float> buffer(2 * shape.columns);
     for (int64_t r = first; r < last; ++r) {
       float* row = data + r * shape.columns;
       target.target(r, row, buffer.data(), buffer.data() + shape.columns);
@@ -35,7 +36,7 @@ GridDistance distance_to_target(const at::Tensor& w, RowTarget& target) {
   const float* data = w.const_data_ptr<float>();
   std::vector<GridDistance> rows(shape.rows);
   ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
-    std::vector<float> buffer(2 * shape.columns);
+    AlignedVector<float> buffer(2 * shape.columns);
     for (int64_t r = first; r < last; ++r) {
       const float* row = data + r * shape.columns;
       target.target(r, row, buffer.data(), buffer.data() + shape.columns);

@@ -6,30 +6,39 @@
 #include <cstring>
 #include <functional>
 
+#include "detent/base/aligned.h"
 #include "detent/kernels/fake_quant/cases.h"
 #include "detent/kernels/harness/kernel_set.h"
 #include "detent/kernels/harness/peak.h"
 #include "detent/kernels/optimizer/cases.h"
+#include "detent/kernels/stream.h"
 
 namespace detent::kernels {
 
 namespace {
 // A weight matrix and what a training step keeps beside it.
 struct Tensors {
-  std::vector<float> w, g, m, v, out, row;
+  AlignedVector<float> w, g, m, v, out, row;
   std::vector<int8_t> codes;
   std::vector<uint8_t> mask;
   double sink = 0;  // results that nobody reads would be optimized away
 
   explicit Tensors(int64_t n)
-      : w(gaussian_values(n, 1, 0.02f)),
-        g(gaussian_values(n, 2, 1e-3f)),
+      : w(aligned(gaussian_values(n, 1, 0.02f))),
+        g(aligned(gaussian_values(n, 2, 1e-3f))),
         m(w.size()),
         v(w.size()),
         out(w.size()),
         row(w.size()),
         codes(w.size()),
         mask(w.size()) {}
+
+  static AlignedVector<float> aligned(const std::vector<float>& values) { return {values.begin(), values.end()}; }
+  // As the operations do (ops/fake_quant.cpp): large outputs go past the caches.
+  bool stream() const { return static_cast<int64_t>(out.size() * sizeof(float)) >= kStreamedBytes; }
+  void rotate_out(const KernelSet& k, const float* from, int64_t i, int64_t n) {
+    stream() ? k.rotate_streamed(from, &out[i], n, 128) : k.rotate(from, &out[i], n, 128);
+  }
 };
 
 struct BenchCase {
@@ -65,21 +74,22 @@ void quest_forward(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
   kMidrise4(k, row, n, {nullptr, &t.codes[i], &t.mask[i / 8]});
 }
 void quest_backward(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
-  k.mask_gradient(&t.g[i], &t.mask[i / 8], n, &t.out[i]);
-  k.rotate(&t.out[i], &t.out[i], n, 128);
+  float* const row = t.row.data();
+  k.mask_gradient(&t.g[i], &t.mask[i / 8], n, row);
+  t.rotate_out(k, row, i, n);
 }
 // The same brought back into the weight's own basis: values and mask bits.
 void quest_full_forward(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
   float* const row = t.row.data();
   k.rotate(&t.w[i], row, n, 128);
   kMidrise4(k, row, n, {row, nullptr, &t.mask[i / 8]});
-  k.rotate(row, &t.out[i], n, 128);
+  t.rotate_out(k, row, i, n);
 }
 void quest_full_backward(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
   float* const row = t.row.data();
   k.rotate(&t.g[i], row, n, 128);
   k.mask_gradient(row, &t.mask[i / 8], n, row);
-  k.rotate(row, &t.out[i], n, 128);
+  t.rotate_out(k, row, i, n);
 }
 void learned_backward(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
   t.sink += k.learned_backward(&t.w[i], &t.g[i], n, kStep, kInt4.grid, kInt4.surrogate, &t.out[i]);
@@ -87,7 +97,9 @@ void learned_backward(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
 
 std::vector<BenchCase> quantize_cases(int64_t columns) {
   return {{"quantize int4 absmax group 32", columns, 8,
-           [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) { kInt4Groups(k, &t.w[i], n, {&t.out[i]}); }},
+           [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
+             kInt4Groups(k, &t.w[i], n, {&t.out[i], nullptr, nullptr, t.stream()});
+           }},
           {"quantize midrise4 rms row, codes and mask", columns, 9.125,
            [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
              kMidrise4(k, &t.w[i], n, {&t.out[i], &t.codes[i], &t.mask[i / 8]});
@@ -98,7 +110,7 @@ std::vector<BenchCase> quantize_cases(int64_t columns) {
           {"QuEST rotated back, backward", columns, 8.125, quest_full_backward},
           {"LSQ int4 row, forward", columns, 8,
            [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
-             k.quantize(&t.w[i], n, n, &kStep, kInt4.grid, kInt4.surrogate, {&t.out[i]});
+             k.quantize(&t.w[i], n, n, &kStep, kInt4.grid, kInt4.surrogate, {&t.out[i], nullptr, nullptr, t.stream()});
            }},
           {"LSQ int4 row, backward", columns, 12, learned_backward},
           {"statistics of a row", columns, 4,
@@ -112,7 +124,7 @@ std::vector<BenchCase> quantize_cases(int64_t columns) {
              k.mask_gradient(&t.g[i], &t.mask[i / 8], n, &t.out[i]);
            }},
           {"hadamard 128", columns, 8,
-           [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) { k.rotate(&t.w[i], &t.out[i], n, 128); }},
+           [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) { t.rotate_out(k, &t.w[i], i, n); }},
           {"gaussian noise", columns, 8, [](const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
              k.noise(&t.w[i], &t.out[i], n, 1e-3f, {.seed = 1}, static_cast<uint64_t>(i));
            }}};

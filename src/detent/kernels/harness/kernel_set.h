@@ -15,7 +15,7 @@ struct KernelSet {
   decltype(&dequantize_group) dequantize;
   decltype(&learned_backward_group) learned_backward;
   decltype(&apply_mask) mask_gradient;
-  decltype(&hadamard) rotate;
+  decltype(&hadamard) rotate, rotate_streamed;
   decltype(&adamw_row) adamw;
   decltype(&sgd_row) sgd;
   decltype(&pull_row) pull;
@@ -24,15 +24,16 @@ struct KernelSet {
 };
 
 inline constexpr KernelSet kFastKernels = {
-    &group_stats, &group_scales, &quantize_groups, &dequantize_group, &learned_backward_group,
-    &apply_mask,  &hadamard,     &adamw_row,       &sgd_row,          &pull_row,
-    &sum_squares, &add_gaussian};
+    &group_stats, &group_scales, &quantize_groups,   &dequantize_group, &learned_backward_group,
+    &apply_mask,  &hadamard,     &hadamard_streamed, &adamw_row,        &sgd_row,
+    &pull_row,    &sum_squares,  &add_gaussian};
 inline constexpr KernelSet kReferenceKernels = {&reference::group_stats,
                                                 &reference::group_scales,
                                                 &reference::quantize_groups,
                                                 &reference::dequantize_group,
                                                 &reference::learned_backward_group,
                                                 &reference::apply_mask,
+                                                &reference::hadamard,
                                                 &reference::hadamard,
                                                 &reference::adamw_row,
                                                 &reference::sgd_row,
