@@ -13,7 +13,6 @@
 #include <cstring>
 
 #include "hwy/base.h"
-#include "hwy/cache_control.h"
 
 // From here on compiled for a processor that has AMX, not for the baseline.
 HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,avx512dq,avx512vl,amx-tile,amx-int8")

@@ -8,7 +8,6 @@
 #endif
 
 #include "detent/kernels/int_gemm/tiles-inl.h"
-#include "hwy/cache_control.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace detent::kernels::HWY_NAMESPACE {
@@ -56,12 +55,13 @@ class IntGemmLoop {
     }
   }
 
-  // Of the output: what is in no cache is on its way while products are summed.
+  // Of the output: what is in no cache is on its way while products are summed. (The library's Prefetch does not
+  // compile in sources that are not optimized, as the preset core has them.)
   template <int kTileRows, int kTilePanels>
   HWY_INLINE void prefetch(int64_t row, int64_t panel) const {
     for (int r = 0; r < kTileRows; ++r)
       for (int p = 0; p < kTilePanels; ++p)
-        hwy::Prefetch(out_ + (row + r) * shape_.outputs + (panel + p) * kPanelOutputs);
+        __builtin_prefetch(out_ + (row + r) * shape_.outputs + (panel + p) * kPanelOutputs);
   }
 
   template <int kTileRows, int kTilePanels>
