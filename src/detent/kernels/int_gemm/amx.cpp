@@ -1,7 +1,7 @@
 #include "detent/kernels/int_gemm/units.h"
 #include "detent/kernels/targets.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(DETENT_CORE)  // the preset core calls it nowhere
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 #include "detent/kernels/int_gemm/units.h"
 #include "detent/kernels/targets.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(DETENT_CORE)  // the preset core calls it nowhere
 #include <immintrin.h>
 
 // What the loop includes of the library, before its functions would be compiled as the loop is.
