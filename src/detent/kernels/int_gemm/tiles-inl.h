@@ -37,6 +37,7 @@ HWY_INLINE int32_t four_bytes(const uint8_t* at) {
 // then move to 32 bits. V::kVectors vectors hold one step of a panel.
 template <class V>
 struct PairProducts {
+  static constexpr int kVectorBytes = sizeof(typename V::Sum);
   static constexpr int kRows = 8 / V::kVectors,
                        kPanels = 1;  // V::kVectors accumulators a row, and none of them in memory
 
@@ -54,7 +55,8 @@ struct PairProducts {
 
   template <int kTileRows>
   static HWY_INLINE void whole_bytes(const TileInput& in, int64_t safe_steps, int32_t* sums) {
-    for (int64_t begin = 0; begin < in.steps; begin += safe_steps) {
+    int64_t begin = 0;
+    do {
       const int64_t end = std::min(in.steps, begin + safe_steps);
       Sum sum[kTileRows][V::kVectors];
       for (auto& row : sum)
@@ -70,7 +72,8 @@ struct PairProducts {
       }
       for (int r = 0; r < kTileRows; ++r)
         for (int v = 0; v < V::kVectors; ++v) V::widen(sum[r][v], 0, sums + 16 * r + 16 / V::kVectors * v, begin > 0);
-    }
+      begin += safe_steps;
+    } while (begin < in.steps);
   }
 
   // Where a pair of products alone could saturate: the input's bytes in halves of four bits, two sums.
@@ -89,7 +92,8 @@ struct PairProducts {
   template <int kTileRows>
   static HWY_INLINE void half_bytes_of(const TileInput& in, int32_t* sums) {
     const int64_t safe_steps = INT16_MAX / (2 * 15 * in.max_code);
-    for (int64_t begin = 0; begin < in.steps; begin += safe_steps) {
+    int64_t begin = 0;
+    do {
       const int64_t end = std::min(in.steps, begin + safe_steps);
       Sum low[kTileRows][V::kVectors], high[kTileRows][V::kVectors];
       for (int r = 0; r < kTileRows; ++r)
@@ -110,13 +114,15 @@ struct PairProducts {
           V::widen(low[r][v], 0, to, begin > 0);
           V::widen(high[r][v], 4, to, true);
         }
-    }
+      begin += safe_steps;
+    } while (begin < in.steps);
   }
 };
 
 // Multiplication in fours straight into 32 bits (vpdpbusd): nothing saturates.
 template <class V>
 struct FourProducts {
+  static constexpr int kVectorBytes = sizeof(typename V::Sum);
   static constexpr int kRows = 8, kPanels = 2;  // each chain is as long as the instruction takes
 
   template <int kTileRows, int kTilePanels>
@@ -141,6 +147,7 @@ struct FourProducts {
 // Tiles of 16 rows x 64 bytes (tdpbusd). The reduction comes in whole tiles: see takes().
 template <class V>
 struct TileProducts {
+  static constexpr int kVectorBytes = 64;  // AMX has AVX-512 beside it
   static constexpr int kRows = 32, kPanels = 1;
 
   static bool takes(const IntGemmShape& shape) { return shape.segments() == 1 || shape.segment % kDepthPadding == 0; }
