@@ -41,9 +41,9 @@ class Adamw : public Optimizer {
   struct Step : RowStep {
     kernels::AdamwCoefficients c;
     at::Tensor m, v;
-    float *m_rows, *v_rows;
-    void run(int64_t row, float* w, const float* g, const float* target, int64_t columns) const override {
-      kernels::adamw_row(c, w, g, m_rows + row * columns, v_rows + row * columns, target, columns);
+    float *m_data, *v_data;
+    void run(int64_t first, float* w, const float* g, const float* target, int64_t n) const override {
+      kernels::adamw_row(c, w, g, m_data + first, v_data + first, target, n);
     }
     void run_whole(const at::Tensor& w, const at::Tensor& g, const at::Tensor& target) const override {
       composite::adamw(c, w, g, m, v, target);
@@ -57,7 +57,7 @@ class Adamw : public Optimizer {
     step->c.gradient_scale = static_cast<float>(gradient_scale);
     step->c.coupled = static_cast<float>(coupled);
     step->m = m_[i], step->v = v_[i];
-    step->m_rows = m_[i].data_ptr<float>(), step->v_rows = v_[i].data_ptr<float>();
+    step->m_data = m_[i].data_ptr<float>(), step->v_data = v_[i].data_ptr<float>();
     return step;
   }
 
@@ -84,9 +84,9 @@ class Sgd : public Optimizer {
   struct Step : RowStep {
     kernels::SgdCoefficients c;
     at::Tensor buffer;
-    float* rows = nullptr;
-    void run(int64_t row, float* w, const float* g, const float* target, int64_t columns) const override {
-      kernels::sgd_row(c, w, g, rows ? rows + row * columns : nullptr, target, columns);
+    float* data = nullptr;
+    void run(int64_t first, float* w, const float* g, const float* target, int64_t n) const override {
+      kernels::sgd_row(c, w, g, data ? data + first : nullptr, target, n);
     }
     void run_whole(const at::Tensor& w, const at::Tensor& g, const at::Tensor& target) const override {
       composite::sgd(c, w, g, buffer, target);
@@ -102,7 +102,7 @@ class Sgd : public Optimizer {
                .gradient_scale = static_cast<float>(gradient_scale),
                .nesterov = options_.nesterov,
                .coupled = static_cast<float>(coupled)};
-    if (options_.momentum > 0) step->buffer = buffer_[i], step->rows = buffer_[i].data_ptr<float>();
+    if (options_.momentum > 0) step->buffer = buffer_[i], step->data = buffer_[i].data_ptr<float>();
     return step;
   }
 
@@ -131,9 +131,47 @@ void Optimizer::step(int64_t t, double lr, double gradient_scale, const PullTerm
   }
 }
 
+// Over the rows of one parameter: each is stepped and pulled while it is in cache.
+struct Optimizer::Walk {
+  const RowStep& row_step;
+  const RowTarget* target;
+  float* w;
+  const float* g;
+  int64_t columns;
+  bool coupled, pulls;
+  float strength;
+
+  void rows(int64_t first, int64_t last) const {
+    AlignedVector<float> buffer(target ? 2 * columns : 0);
+    const int64_t most = pulls ? kernels::rows_at_once(columns) : last - first;
+    for (int64_t next = first, end; next < last; next = end) {
+      end = std::min(last, next + most);
+      coupled ? step_coupled(next, end, buffer.data()) : step_elements(next, end, nullptr);
+      if (pulls) pull(next, end, buffer.data());
+    }
+  }
+
+ private:
+  void step_elements(int64_t first, int64_t last, const float* row_target) const {
+    const int64_t at = first * columns;
+    row_step.run(at, w + at, g + at, row_target, (last - first) * columns);
+  }
+  void step_coupled(int64_t first, int64_t last, float* buffer) const {
+    for (int64_t r = first; r < last; ++r) {
+      target->target(r, w + r * columns, buffer, buffer + columns);
+      step_elements(r, r + 1, buffer);
+    }
+  }
+  void pull(int64_t first, int64_t last, float* buffer) const {
+    for (int64_t r = first; r < last; ++r) {
+      target->target(r, w + r * columns, buffer, buffer + columns);
+      kernels::pull_row(w + r * columns, buffer, strength, columns);
+    }
+  }
+};
+
 void Optimizer::step_parameter(OptimizedParameter& parameter, const RowStep& row_step, double lr,
                                const PullTerms& pull) {
-  const ops::Rows shape = ops::rows_of(parameter.value);
   const at::Tensor gradient = parameter.value.grad().contiguous();
   RowTarget* target = parameter.target.get();
   const bool coupled = target && pull.coupled != 0, decoupled = target && pull.decoupled != 0;
@@ -145,21 +183,12 @@ void Optimizer::step_parameter(OptimizedParameter& parameter, const RowStep& row
     if (decoupled) pull_towards(parameter.value, *target, strength);
     return;
   }
-  float* w = parameter.value.data_ptr<float>();
+  const ops::Rows shape = ops::rows_of(parameter.value);
+  const Walk walk{
+      row_step, target,  parameter.value.data_ptr<float>(), gradient.const_data_ptr<float>(), shape.columns, coupled,
+      in_cache, strength};
   parameter.value.unsafeGetTensorImpl()->bump_version();  // whoever kept something made from it sees that it changed
-  const float* g = gradient.const_data_ptr<float>();
-  ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
-    AlignedVector<float> buffer(target ? 2 * shape.columns : 0);
-    float *row_target = buffer.data(), *scratch = buffer.data() + (target ? shape.columns : 0);
-    for (int64_t r = first; r < last; ++r) {
-      float* row = w + r * shape.columns;
-      if (coupled) target->target(r, row, row_target, scratch);
-      row_step.run(r, row, g + r * shape.columns, coupled ? row_target : nullptr, shape.columns);
-      if (!in_cache) continue;
-      target->target(r, row, row_target, scratch);
-      kernels::pull_row(row, row_target, strength, shape.columns);
-    }
-  });
+  ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) { walk.rows(first, last); });
   if (decoupled && !in_cache) pull_towards(parameter.value, *target, strength);
 }
 

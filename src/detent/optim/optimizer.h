@@ -63,11 +63,11 @@ class Optimizer {
   virtual std::map<std::string, at::Tensor> state() = 0;
 
  protected:
-  // Bound to one parameter and step: updates row r of [rows, columns], or all of it where no kernel reads it
-  // (optim/composite.h). target is null or undefined unless coupled.
+  // Bound to one parameter and step: updates the elements [first, first + n) of it, or all of it where no kernel reads
+  // it (optim/composite.h). target is null or undefined unless coupled.
   struct RowStep {
     virtual ~RowStep() = default;
-    virtual void run(int64_t row, float* w, const float* g, const float* target, int64_t columns) const = 0;
+    virtual void run(int64_t first, float* w, const float* g, const float* target, int64_t n) const = 0;
     virtual void run_whole(const at::Tensor& w, const at::Tensor& g, const at::Tensor& target) const = 0;
   };
   virtual std::unique_ptr<RowStep> row_step(size_t index, int64_t t, double lr, double gradient_scale,
@@ -75,6 +75,7 @@ class Optimizer {
   std::vector<OptimizedParameter> parameters_;
 
  private:
+  struct Walk;
   void step_parameter(OptimizedParameter& parameter, const RowStep& row_step, double lr, const PullTerms& pull);
 };
 

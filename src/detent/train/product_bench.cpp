@@ -76,12 +76,13 @@ std::vector<kernels::BenchRow> bench_products(const std::vector<kernels::BenchSi
     products.push_back({std::min<int64_t>(size.rows, 1024), size.columns, size.columns});
   std::vector<kernels::BenchRow> rows;
   const Peaks peaks = measure_peaks();
+  const int repeats = quick ? 5 : 300;
   for (Product& product : products) {
     if (quick) product.tokens = std::min<int64_t>(product.tokens, 32);
-    rows.push_back(of_codes(product, peaks, quick ? 5 : 75));
+    rows.push_back(of_codes(product, peaks, repeats));
     if (product.tokens > 1)  // a token at a time is ATen's own product
-      rows.push_back(of_floats(product, peaks, quick ? 5 : 75));
-    if (kernels::float_gemm_fuses()) rows.push_back(of_packed_codes(product, peaks, quick ? 5 : 75));
+      rows.push_back(of_floats(product, peaks, repeats));
+    if (kernels::float_gemm_fuses()) rows.push_back(of_packed_codes(product, peaks, repeats));
   }
   return rows;
 }

@@ -4,6 +4,8 @@
 // After targets.h, which it depends on.
 #include "hwy/foreach_target.h"
 // After foreach_target.h, as Highway asks.
+#include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "detent/kernels/harness/peak.h"
@@ -14,7 +16,7 @@
 #define DETENT_KERNELS_PEAK
 namespace detent::kernels {
 // burst: the work between two looks at the clock; returns how much that was.
-double rate(const auto& burst, double seconds) {
+double rate_of_slice(const auto& burst, double seconds) {
   using Clock = std::chrono::steady_clock;
   const auto begin = Clock::now();
   double operations = 0, took = 0;
@@ -23,6 +25,15 @@ double rate(const auto& burst, double seconds) {
     took = std::chrono::duration<double>(Clock::now() - begin).count();
   }
   return operations / took;
+}
+
+// The median of slices: another process may take the core for one of them, and a thread that begins early has the
+// memory for itself.
+double rate(const auto& burst, double seconds) {
+  std::array<double, 5> slices;
+  for (double& slice : slices) slice = rate_of_slice(burst, seconds / slices.size());
+  std::sort(slices.begin(), slices.end());
+  return slices[slices.size() / 2];
 }
 }  // namespace detent::kernels
 #endif

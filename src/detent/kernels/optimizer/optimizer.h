@@ -34,6 +34,14 @@ struct SgdCoefficients {
 };
 void sgd_row(const SgdCoefficients& c, float* w, const float* g, float* b, const float* target, int64_t n);
 
+// How many rows to step before their targets are computed. What a row's target takes is done in the caches, meanwhile
+// the memory rests, and it starts slowly again: the processor fetches ahead within a page and no further. Rows of a
+// part of a page do best one by one, longer ones in bundles which the second-level cache still holds.
+inline int64_t rows_at_once(int64_t columns) {
+  constexpr int64_t kPart = 512, kBundle = 16384;  // floats
+  return columns <= kPart || columns >= kBundle ? 1 : kBundle / columns;
+}
+
 // w -= strength * (w - target): CAGE's decoupled term (arXiv 2510.18784), and with strength alpha WinQ's reset
 // w = (1-alpha) w + alpha Q(w) (arXiv 2605.17471).
 void pull_row(float* w, const float* target, float strength, int64_t n);
