@@ -5,12 +5,13 @@
 
 #include <algorithm>
 
+#include "detent/base/aligned.h"
+
 namespace detent {
 
 namespace {
 
 constexpr size_t kUnit = size_t{1} << 16;  // sizes are multiples of this, so that nearly equal ones meet
-constexpr size_t kHugePage = size_t{1} << 21;
 
 size_t rounded_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -24,7 +25,7 @@ std::byte* map(size_t size) {
   const size_t before = rounded_up(reinterpret_cast<uintptr_t>(bytes), kHugePage) - reinterpret_cast<uintptr_t>(bytes);
   if (before > 0) ::munmap(bytes, before);
   if (before < spare) ::munmap(bytes + before + size, spare - before);
-  ::madvise(bytes + before, size, MADV_HUGEPAGE);  // advice: it may be refused
+  advise_huge_pages(bytes + before, size);
   return bytes + before;
 }
 

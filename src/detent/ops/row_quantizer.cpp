@@ -8,6 +8,7 @@
 #include "detent/format/two_level.h"
 #include "detent/kernels/fake_quant/groups.h"
 #include "detent/kernels/hadamard/hadamard.h"
+#include "detent/kernels/pull/pull.h"
 
 namespace detent::ops {
 
@@ -66,6 +67,10 @@ void RowQuantizer::quantize_with_shifted_masks(const float* row, const float* sc
     for (int64_t i = 0; i < group_; ++i)
       if (bits[i / 8] >> i % 8 & 1) out.mask[(at + i) / 8] |= static_cast<uint8_t>(1 << (at + i) % 8);
   }
+}
+
+void RowQuantizer::pull(float* w, const float* row, const float* scales, float strength, float* scratch) const {
+  kernels::pull_quantized(w, row, columns_, group_, rotated() ? block_ : 1, scales, spec_.grid, strength, scratch);
 }
 
 void RowQuantizer::dequantize(const int8_t* codes, const float* scales, float* value) const {

@@ -24,6 +24,9 @@ class RowQuantizer {
   void quantize(const float* row, const float* scales, const kernels::FakeQuantOut& out) const;
   // The same where values are wanted and rotated back, past the caches; `row` is overwritten.
   void quantize_back_streamed(float* row, const float* scales, kernels::FakeQuantOut out) const;
+  // The pull of a row of the latent weight towards its value in its own basis; row: the same in the basis that is
+  // quantized. scratch: columns floats, another memory than row.
+  void pull(float* w, const float* row, const float* scales, float strength, float* scratch) const;
   void dequantize(const int8_t* codes, const float* scales, float* value) const;
   // Turns a value row of the model's basis into the latent weight's basis (only kHadamardHalf differs).
   void to_latent_basis(float* value) const;

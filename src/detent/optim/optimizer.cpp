@@ -163,10 +163,7 @@ struct Optimizer::Walk {
     }
   }
   void pull(int64_t first, int64_t last, float* buffer) const {
-    for (int64_t r = first; r < last; ++r) {
-      target->target(r, w + r * columns, buffer, buffer + columns);
-      kernels::pull_row(w + r * columns, buffer, strength, columns);
-    }
+    for (int64_t r = first; r < last; ++r) target->pull(r, w + r * columns, columns, strength, buffer);
   }
 };
 

@@ -12,6 +12,11 @@
 
 namespace detent {
 
+void RowTarget::pull(int64_t row, float* w, int64_t columns, float strength, float* scratch) const {
+  target(row, w, scratch, scratch + columns);
+  kernels::pull_row(w, scratch, strength, columns);
+}
+
 void pull_towards(const at::Tensor& w, RowTarget& target, double strength) {
   target.prepare(w);
   if (!ops::has_kernels(w)) return composite::pull(w, target.whole(w), static_cast<float>(strength));
@@ -20,11 +25,8 @@ void pull_towards(const at::Tensor& w, RowTarget& target, double strength) {
   w.unsafeGetTensorImpl()->bump_version();
   ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) {
     AlignedVector<float> buffer(2 * shape.columns);
-    for (int64_t r = first; r < last; ++r) {
-      float* row = data + r * shape.columns;
-      target.target(r, row, buffer.data(), buffer.data() + shape.columns);
-      kernels::pull_row(row, buffer.data(), static_cast<float>(strength), shape.columns);
-    }
+    for (int64_t r = first; r < last; ++r)
+      target.pull(r, data + r * shape.columns, shape.columns, static_cast<float>(strength), buffer.data());
   });
 }
 

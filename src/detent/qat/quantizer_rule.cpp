@@ -152,15 +152,13 @@ class QuantizedTarget : public RowTarget {
 
   void target(int64_t row, const float* w, float* out, float* scratch) const override {
     const float* basis = rows_->basis(w, scratch);
-    if (scales_.defined()) {
-      const float* scales = scales_.const_data_ptr<float>();
-      rows_->quantize(basis, per_tensor() ? scales : scales + row * rows_->groups(), {.value = out});
-    } else {
-      std::vector<float> scales(rows_->groups());
-      rows_->find_scales(basis, scales.data());
-      rows_->quantize(basis, scales.data(), {.value = out});
-    }
+    rows_->quantize(basis, scales_of(row, basis).data(), {.value = out});
     rows_->to_latent_basis(out);
+  }
+
+  void pull(int64_t row, float* w, int64_t columns, float strength, float* scratch) const override {
+    const float* basis = rows_->basis(w, scratch);
+    rows_->pull(w, basis, scales_of(row, basis).data(), strength, scratch + columns);
   }
 
   at::Tensor whole(const at::Tensor& w) const override {
@@ -169,6 +167,17 @@ class QuantizedTarget : public RowTarget {
   }
 
  private:
+  // One a group; of the whole tensor where it has one.
+  std::vector<float> scales_of(int64_t row, const float* basis) const {
+    std::vector<float> scales(rows_->groups());
+    if (scales_.defined()) {
+      const float* known = scales_.const_data_ptr<float>();
+      std::copy_n(per_tensor() ? known : known + row * rows_->groups(), scales.size(), scales.begin());
+    } else {
+      rows_->find_scales(basis, scales.data());
+    }
+    return scales;
+  }
   const QuantSpec& spec() const { return quantizer_->spec(); }
   bool per_tensor() const { return spec().granularity.kind == GranularityKind::kTensor; }
   std::shared_ptr<TensorQuantizer> quantizer_;

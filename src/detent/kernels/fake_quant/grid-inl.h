@@ -6,6 +6,8 @@
 #define DETENT_KERNELS_FAKE_QUANT_GRID_INL_H
 #endif
 
+#include <limits>
+
 #include "detent/kernels/fake_quant/fake_quant.h"
 #include "detent/kernels/lane_sum-inl.h"
 
@@ -61,6 +63,12 @@ struct GridVectors {
   HWY_INLINE FloatVec level(FloatVec code) const {
     if constexpr (kRounding == Rounding::kE2M1) return e2m1_level(code);
     return hn::Mul(stride, hn::Add(code, offset));
+  }
+  // The value of u's code; NaN of NaN, which codes do not tell.
+  template <Rounding kRounding>
+  HWY_INLINE FloatVec value(FloatVec u, FloatVec code) const {
+    const FloatVec nan = hn::Set(kF, std::numeric_limits<float>::quiet_NaN());
+    return hn::IfThenElse(hn::Eq(u, u), hn::Mul(scale, level<kRounding>(code)), nan);
   }
 };
 

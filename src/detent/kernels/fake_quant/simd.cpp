@@ -6,7 +6,6 @@
 #include "hwy/foreach_target.h"
 // After foreach_target.h, as Highway asks.
 #include <cmath>
-#include <limits>
 
 #include "detent/kernels/fake_quant/grid-inl.h"
 #include "detent/kernels/fake_quant/groups.h"
@@ -56,11 +55,9 @@ HWY_INLINE void quantize_run(const float* x, const GridVectors& grid, const Surr
       hn::StoreU(hn::DemoteTo(CodeTag(), hn::ConvertTo(IntTag(), number)), CodeTag(), codes + j * kFloats);
     }
   if (!value) return;
-  const FloatVec nan = hn::Set(kF, std::numeric_limits<float>::quiet_NaN());
   const bool past_caches = stream && reinterpret_cast<uintptr_t>(value) % (kFloats * sizeof(float)) == 0;
   for (int j = 0; j < kVectors; ++j) {
-    const FloatVec product = hn::Mul(grid.scale, grid.level<kRounding>(code[j]));
-    const FloatVec made = hn::IfThenElse(hn::Eq(u[j], u[j]), product, nan);
+    const FloatVec made = grid.value<kRounding>(u[j], code[j]);
     if (past_caches)
       hn::Stream(made, kF, value + j * kFloats);
     else

@@ -18,7 +18,7 @@ namespace detent::kernels {
 namespace {
 // A weight matrix and what a training step keeps beside it.
 struct Tensors {
-  AlignedVector<float> w, g, m, v, out, row;
+  AlignedVector<float> w, g, m, v, out, row, scratch;
   std::vector<int8_t> codes;
   std::vector<uint8_t> mask;
   double sink = 0;  // results that nobody reads would be optimized away
@@ -30,6 +30,7 @@ struct Tensors {
         v(w.size()),
         out(w.size()),
         row(w.size()),
+        scratch(w.size()),
         codes(w.size()),
         mask(w.size()) {}
 
@@ -134,16 +135,17 @@ void adamw_step(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
   k.adamw(adamw_cases()[0], &t.w[i], &t.g[i], &t.m[i], &t.v[i], nullptr, n);
 }
 
-void cage_int4(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
-  kInt4(k, &t.w[i], n, {t.row.data()});
-  k.pull(&t.w[i], t.row.data(), 1e-3f, n);
+constexpr float kPull = 1e-3f;
+void pull_row(const KernelSet& k, Tensors& t, int64_t i, int64_t n, const float* row, int64_t block,
+              const Quantizer& q) {
+  float scale;
+  k.scales(row, n, n, q.grid, q.rule, &scale);
+  k.pull(&t.w[i], row, n, n, block, &scale, q.grid, kPull, t.scratch.data());
 }
+void cage_int4(const KernelSet& k, Tensors& t, int64_t i, int64_t n) { pull_row(k, t, i, n, &t.w[i], 1, kInt4); }
 void cage_quest(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
-  float* const row = t.row.data();
-  k.rotate(&t.w[i], row, n, 128);
-  kMidrise4(k, row, n, {row});
-  k.rotate(row, row, n, 128);
-  k.pull(&t.w[i], row, 1e-3f, n);
+  k.rotate(&t.w[i], t.row.data(), n, 128);
+  pull_row(k, t, i, n, t.row.data(), 128, kMidrise4);
 }
 
 // As the optimizer walks (optim/optimizer.cpp): some rows, then the same rows towards their targets.

@@ -5,6 +5,7 @@
 #include "detent/kernels/hadamard/hadamard.h"
 #include "detent/kernels/noise/noise.h"
 #include "detent/kernels/optimizer/optimizer.h"
+#include "detent/kernels/pull/pull.h"
 
 namespace detent::kernels {
 
@@ -18,15 +19,15 @@ struct KernelSet {
   decltype(&hadamard) rotate, rotate_streamed;
   decltype(&adamw_row) adamw;
   decltype(&sgd_row) sgd;
-  decltype(&pull_row) pull;
+  decltype(&pull_quantized) pull;
   decltype(&sum_squares) squares;
   decltype(&add_gaussian) noise;
 };
 
 inline constexpr KernelSet kFastKernels = {
-    &group_stats, &group_scales, &quantize_groups,   &dequantize_group, &learned_backward_group,
-    &apply_mask,  &hadamard,     &hadamard_streamed, &adamw_row,        &sgd_row,
-    &pull_row,    &sum_squares,  &add_gaussian};
+    &group_stats,    &group_scales, &quantize_groups,   &dequantize_group, &learned_backward_group,
+    &apply_mask,     &hadamard,     &hadamard_streamed, &adamw_row,        &sgd_row,
+    &pull_quantized, &sum_squares,  &add_gaussian};
 inline constexpr KernelSet kReferenceKernels = {&reference::group_stats,
                                                 &reference::group_scales,
                                                 &reference::quantize_groups,
@@ -37,7 +38,7 @@ inline constexpr KernelSet kReferenceKernels = {&reference::group_stats,
                                                 &reference::hadamard,
                                                 &reference::adamw_row,
                                                 &reference::sgd_row,
-                                                &reference::pull_row,
+                                                &reference::pull_quantized,
                                                 &reference::sum_squares,
                                                 &reference::add_gaussian};
 
