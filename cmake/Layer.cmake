@@ -94,10 +94,11 @@ function(detent_program NAME MAIN LAYER)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 endfunction()
 
-# detent_test(kernels LINK lib [SHARDS n] [FROM a b]): the program test_kernels from tests/kernels/*_test.cpp (or those of the
-# folders a and b), one ctest entry or n that share its tests among them.
+# detent_test(kernels LINK lib [SHARDS n] [FROM a b] [SLOW filter]): the program test_kernels from tests/kernels/*_test.cpp (or
+# those of the folders a and b), one ctest entry or n that share its tests among them; those of GoogleTest's filter are an entry
+# of their own, kernels_slow, which --quick leaves out.
 function(detent_test NAME)
-  cmake_parse_arguments(ARG "TORCH;UNITY" "SHARDS" "LINK;FROM" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;UNITY" "SHARDS;SLOW" "LINK;FROM" ${ARGN})
   if(NOT ARG_FROM)
     set(ARG_FROM ${NAME})
   endif()
@@ -132,5 +133,13 @@ function(detent_test NAME)
     add_test(NAME ${entry} COMMAND test_${NAME})
     set_tests_properties(${entry} PROPERTIES TIMEOUT 900
       ENVIRONMENT "GTEST_TOTAL_SHARDS=${ARG_SHARDS};GTEST_SHARD_INDEX=${index}")
+    if(ARG_SLOW)
+      set_property(TEST ${entry} APPEND PROPERTY ENVIRONMENT "GTEST_FILTER=-${ARG_SLOW}")
+    endif()
   endforeach()
+  if(ARG_SLOW)
+    add_test(NAME ${NAME}_slow COMMAND test_${NAME})
+    set_tests_properties(${NAME}_slow PROPERTIES TIMEOUT 900 LABELS slow ENVIRONMENT "GTEST_FILTER=${ARG_SLOW}"
+      FAIL_REGULAR_EXPRESSION "Running 0 tests" SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+  endif()
 endfunction()

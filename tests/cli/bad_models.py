@@ -1,4 +1,5 @@
 """Malformed model folders: each is refused in one sentence with exit code 2, within a second and in little memory."""
+# label: slow
 import json
 import math
 import random

@@ -1,4 +1,5 @@
 """Options and keys that would change nothing, and checks that come before the work: said in one sentence, not passed over."""
+# label: slow
 import json
 import shutil
 from pathlib import Path

@@ -1,4 +1,5 @@
 """`detent tokenize` as a user meets it: what it prints, what it refuses, and folders that are the same after any kill."""
+# label: slow
 import array
 import hashlib
 import json

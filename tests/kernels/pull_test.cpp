@@ -40,6 +40,7 @@ void check(const std::vector<float>& x, const Layout& layout, const std::vector<
     pull_quantized(w.data(), row.data(), n, layout.group, layout.block, scales.data(), grid, strength, scratch.data());
     ASSERT_TRUE(same_output(w, expected)) << "strength " << strength;
     ASSERT_TRUE(same_output(row, unchanged)) << "row is an input";
+    ASSERT_TRUE(scratch.intact());
   }
   if (layout.block > 1) return;  // what is not rotated is the weight itself
   Guarded<float> w(x, offset), expected(x, offset);
@@ -50,9 +51,11 @@ void check(const std::vector<float>& x, const Layout& layout, const std::vector<
 }
 
 TEST_P(Pull, GridsScalesAndLayouts) {
+  const size_t count = case_scales().size();
   for (const Grid& grid : all_grids())
-    for (const Layout& layout : kLayouts)
-      for (size_t first = 0; first<case_scales().size(); first += layout.groups> 1 ? 5 : 1) {
+    for (const Layout& layout : kLayouts) {
+      const size_t step = layout.groups > 1 ? 5 : 1;
+      for (size_t first = 0; first < count; first += step) {
         const std::vector<float> scales = scales_from(first, layout.groups);
         const int64_t n = layout.groups * layout.group;
         for (const FakeQuantInput& input : fake_quant_inputs(n, grid, scales.empty() ? 1 : scales[0])) {
@@ -62,14 +65,19 @@ TEST_P(Pull, GridsScalesAndLayouts) {
           if (HasFatalFailure()) return;
         }
       }
+    }
 }
 
-// w - strength (w - target), the target of absmax int4 with scale 1 known by hand.
-TEST(PullFormula, MovesAShareOfTheWay) {
-  std::vector<float> w = {0.4f, 1.75f, -3.5f, 9.0f}, scratch(4);
+// w - strength (w - target), the target on int4 with scale 1 known by hand: 0, 2, -4 (half to even) and 7.
+TEST_P(Pull, MovesAShareOfTheWay) {
+  std::vector<float> w, expected, scratch(35);
+  for (size_t i = 0; i < scratch.size(); ++i) {  // whole vectors and a rest
+    w.push_back(std::vector<float>{0.4f, 1.75f, -3.5f, 9.0f}[i % 4]);
+    expected.push_back(std::vector<float>{0.2f, 1.875f, -3.75f, 8.0f}[i % 4]);
+  }
   const float scale = 1;
-  pull_quantized(w.data(), w.data(), 4, 4, 1, &scale, {GridKind::kInt, 4}, 0.5f, scratch.data());
-  EXPECT_EQ(w, (std::vector<float>{0.2f, 1.875f, -3.75f, 8.0f}));  // towards 0, 2, -4 (half to even) and 7
+  pull_quantized(w.data(), w.data(), 35, 35, 1, &scale, {GridKind::kInt, 4}, 0.5f, scratch.data());
+  EXPECT_EQ(w, expected);
 }
 
 }  // namespace

@@ -11,8 +11,8 @@ namespace detent {
 
 inline constexpr std::size_t kCacheLine = 64, kHugePage = std::size_t{1} << 21;
 
-// Pages of [memory, memory + size), which begins with a huge page and was not touched yet, may be huge. Advice: the
-// system may refuse it.
+// Pages of [memory, memory + size), which begins with a huge page, may be huge: those not touched yet at once, others
+// whenever the system finds the time. Advice: it may be refused.
 void advise_huge_pages(void* memory, std::size_t size);
 void* allocate_aligned(std::size_t size);
 void free_aligned(void* memory, std::size_t size);

@@ -181,9 +181,14 @@ void Optimizer::step_parameter(OptimizedParameter& parameter, const RowStep& row
     return;
   }
   const ops::Rows shape = ops::rows_of(parameter.value);
-  const Walk walk{
-      row_step, target,  parameter.value.data_ptr<float>(), gradient.const_data_ptr<float>(), shape.columns, coupled,
-      in_cache, strength};
+  const Walk walk{.row_step = row_step,
+                  .target = target,
+                  .w = parameter.value.data_ptr<float>(),
+                  .g = gradient.const_data_ptr<float>(),
+                  .columns = shape.columns,
+                  .coupled = coupled,
+                  .pulls = in_cache,
+                  .strength = strength};
   parameter.value.unsafeGetTensorImpl()->bump_version();  // whoever kept something made from it sees that it changed
   ops::for_rows(shape.rows, shape.columns, [&](int64_t first, int64_t last) { walk.rows(first, last); });
   if (decoupled && !in_cache) pull_towards(parameter.value, *target, strength);

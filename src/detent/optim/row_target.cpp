@@ -12,11 +12,6 @@
 
 namespace detent {
 
-void RowTarget::pull(int64_t row, float* w, int64_t columns, float strength, float* scratch) const {
-  target(row, w, scratch, scratch + columns);
-  kernels::pull_row(w, scratch, strength, columns);
-}
-
 void pull_towards(const at::Tensor& w, RowTarget& target, double strength) {
   target.prepare(w);
   if (!ops::has_kernels(w)) return composite::pull(w, target.whole(w), static_cast<float>(strength));

@@ -15,7 +15,7 @@ class RowTarget {
   // The target of one row [columns], in the weight's own coordinates. scratch: columns floats. Thread-safe.
   virtual void target(int64_t row, const float* w, float* out, float* scratch) const = 0;
   // w <- w - strength * (w - target(w)) of one row. scratch: twice the columns. Thread-safe.
-  virtual void pull(int64_t row, float* w, int64_t columns, float strength, float* scratch) const;
+  virtual void pull(int64_t row, float* w, int64_t columns, float strength, float* scratch) const = 0;
   // The targets of all rows, for weights that no kernel reads (ops/device.h).
   virtual at::Tensor whole(const at::Tensor& w) const = 0;
 };

@@ -152,13 +152,15 @@ class QuantizedTarget : public RowTarget {
 
   void target(int64_t row, const float* w, float* out, float* scratch) const override {
     const float* basis = rows_->basis(w, scratch);
-    rows_->quantize(basis, scales_of(row, basis).data(), {.value = out});
+    std::vector<float> found;
+    rows_->quantize(basis, scales_of(row, basis, found), {.value = out});
     rows_->to_latent_basis(out);
   }
 
   void pull(int64_t row, float* w, int64_t columns, float strength, float* scratch) const override {
     const float* basis = rows_->basis(w, scratch);
-    rows_->pull(w, basis, scales_of(row, basis).data(), strength, scratch + columns);
+    std::vector<float> found;
+    rows_->pull(w, basis, scales_of(row, basis, found), strength, scratch + columns);
   }
 
   at::Tensor whole(const at::Tensor& w) const override {
@@ -167,16 +169,15 @@ class QuantizedTarget : public RowTarget {
   }
 
  private:
-  // One a group; of the whole tensor where it has one.
-  std::vector<float> scales_of(int64_t row, const float* basis) const {
-    std::vector<float> scales(rows_->groups());
+  // One a group, or one in all for tensor granularity; found: room for those that the row itself decides.
+  const float* scales_of(int64_t row, const float* basis, std::vector<float>& found) const {
     if (scales_.defined()) {
       const float* known = scales_.const_data_ptr<float>();
-      std::copy_n(per_tensor() ? known : known + row * rows_->groups(), scales.size(), scales.begin());
-    } else {
-      rows_->find_scales(basis, scales.data());
+      return per_tensor() ? known : known + row * rows_->groups();
     }
-    return scales;
+    found.resize(static_cast<size_t>(rows_->groups()));
+    rows_->find_scales(basis, found.data());
+    return found.data();
   }
   const QuantSpec& spec() const { return quantizer_->spec(); }
   bool per_tensor() const { return spec().granularity.kind == GranularityKind::kTensor; }

@@ -13,8 +13,7 @@ namespace detent {
 
 namespace {
 
-constexpr int kMost = 300;
-constexpr double kEnough = 0.8;  // seconds for one pair, once it has been taken three times
+constexpr double kEnough = 0.8;  // seconds for one pair, once it has been taken twice
 
 double seconds(const std::function<void()>& work) {
   const auto begin = std::chrono::steady_clock::now();
@@ -22,23 +21,36 @@ double seconds(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+struct Times {
+  double ours = 0, composite = 0, copy = 0;
+  double sum() const { return ours + composite + copy; }
+};
+
+// Both orders once: whoever comes second may find in the caches what the first one read.
+Times round_of(const BenchPair& pair, const at::Tensor& copied, const at::Tensor& copy) {
+  Times all;
+  for (const bool composite_first : {false, true}) {
+    if (composite_first) all.composite += seconds(pair.composite);
+    all.ours += seconds(pair.ours);
+    if (!composite_first) all.composite += seconds(pair.composite);
+    all.copy += seconds([&] { copy.copy_(copied); });
+  }
+  return all;
+}
+
 }  // namespace
 
-kernels::BenchRow measure_pair(const BenchPair& pair, const at::Tensor& copied, const std::string& shape, int repeats) {
+kernels::BenchRow measure_pair(const BenchPair& pair, const at::Tensor& copied, const std::string& shape, int rounds) {
   const at::Tensor copy = at::empty_like(copied);
   std::vector<double> ours, copies, ratios;
   double spent = 0;
-  for (int i = -1; i < repeats && (i < 3 || spent < kEnough); ++i) {
-    const bool last = i % 2 != 0;  // whoever comes second may find in the caches what the first one read
-    double b = last ? seconds(pair.composite) : 0;
-    const double a = seconds(pair.ours);
-    if (!last) b = seconds(pair.composite);
-    const double c = seconds([&] { copy.copy_(copied); });
+  for (int i = -1; i < rounds && (i < 2 || spent < kEnough); ++i) {
+    const Times round = round_of(pair, copied, copy);
     if (i < 0) continue;  // warms up
-    spent += a + b + c;
-    ours.push_back(a);
-    copies.push_back(a / c);
-    ratios.push_back(b / a);
+    spent += round.sum();
+    ours.push_back(round.ours / 2);
+    copies.push_back(round.ours / round.copy);
+    ratios.push_back(round.composite / round.ours);
   }
   kernels::BenchRow row;
   row.name = pair.name;
@@ -62,7 +74,7 @@ std::vector<kernels::BenchRow> bench_composites(const std::vector<kernels::Bench
     const BenchMatrices matrices(size);
     for (const PairKind& kind : pair_kinds()) {
       if (size.columns % kind.block != 0) continue;
-      rows.push_back(measure_pair(kind.make(matrices), matrices.x, size.name(), quick ? 5 : kMost));
+      rows.push_back(measure_pair(kind.make(matrices), matrices.x, size.name(), rounds_of_pair(quick)));
       rows.back().share = rows.back().gb_per_s * 1e9 / bandwidth;
     }
   }

@@ -30,9 +30,10 @@ struct PairKind {
 };
 std::span<const PairKind> pair_kinds();
 
-// The seconds of ours and of what it replaces, and of copying `copied`, taken in turn: at least three times after a
-// warm round, up to `repeats` within a second.
-kernels::BenchRow measure_pair(const BenchPair& pair, const at::Tensor& copied, const std::string& shape, int repeats);
+// The seconds of ours and of what it replaces, and of copying `copied`, taken in turn: at least twice in both orders
+// after a warm round, up to `rounds` times within a second.
+kernels::BenchRow measure_pair(const BenchPair& pair, const at::Tensor& copied, const std::string& shape, int rounds);
+inline int rounds_of_pair(bool quick) { return quick ? 3 : 150; }
 
 // Over a matrix of each size; kernels whose blocks do not divide its columns are left out.
 std::vector<kernels::BenchRow> bench_composites(const std::vector<kernels::BenchSize>& sizes, bool quick);

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <functional>
-#include <vector>
 
 #include "detent/kernels/harness/peak.h"
 
@@ -26,7 +25,7 @@ Peaks measure_peaks(double seconds, int64_t floats) {
   peaks.floats = of_all_threads([=] { return kernels::measure_float_peak(seconds); });
   peaks.integers = of_all_threads([=] { return kernels::measure_int_peak(seconds); });
   peaks.bytes = of_all_threads([=] {
-    std::vector<float> part(static_cast<size_t>(floats / at::get_num_threads()), 1.0f);
+    AlignedVector<float> part(static_cast<size_t>(floats / at::get_num_threads()), 1.0f);
     return kernels::measure_bandwidth(part, 5 * seconds);
   });
   return peaks;

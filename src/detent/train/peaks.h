@@ -4,8 +4,8 @@
 
 namespace detent {
 
-// A second (kernels/harness/peak.h): operations, and bytes read and written. Takes ten times `seconds`, or somewhat
-// less, and reads and writes so many floats between all threads.
+// A second (kernels/harness/peak.h): operations, and bytes read and written. Takes about ten times `seconds`, and reads
+// and writes so many floats between all threads.
 struct Peaks {
   double floats = 0, integers = 0, bytes = 0;
 };

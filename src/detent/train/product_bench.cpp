@@ -22,10 +22,9 @@ struct Product {
 };
 
 // `peak`: of the instructions of `ours`.
-kernels::BenchRow measure_product(const Product& p, const BenchPair& pair, double peak, double float_peak,
-                                  int repeats) {
+kernels::BenchRow measure_product(const Product& p, const BenchPair& pair, double peak, double float_peak, int rounds) {
   const std::string shape = fmt::format("{}x{}x{}", p.tokens, p.depth, p.outputs);
-  kernels::BenchRow row = measure_pair(pair, at::empty({p.tokens, p.depth}), shape, repeats);
+  kernels::BenchRow row = measure_pair(pair, at::empty({p.tokens, p.depth}), shape, rounds);
   row.share = peak > 0 ? p.operations() / row.seconds / peak : 0;
   row.baseline_share = p.operations() / (row.seconds * row.ratio) / float_peak;
   return row;
@@ -33,7 +32,7 @@ kernels::BenchRow measure_product(const Product& p, const BenchPair& pair, doubl
 
 constexpr const char* kBaseline = "ATen linear, float32";
 
-kernels::BenchRow of_codes(const Product& p, const Peaks& peaks, int repeats) {
+kernels::BenchRow of_codes(const Product& p, const Peaks& peaks, int rounds) {
   QuantSpec input{make_grid("midrise", 4), parse_granularity("token"), ScaleRule::kRms};
   QuantSpec weight{make_grid("midrise", 4), parse_granularity("row"), ScaleRule::kRms};
   const ops::CodePair pair = ops::code_pair(input, weight, p.depth).value();
@@ -43,19 +42,19 @@ kernels::BenchRow of_codes(const Product& p, const Peaks& peaks, int repeats) {
   const double bytes = static_cast<double>(x.numel() + w.numel() + 4 * p.tokens * p.outputs);
   const auto ours = [&] { ops::int_linear(pair, coded_x, coded_w); };
   return measure_product(p, {"product of 4-bit codes", kBaseline, bytes, ours, [&] { at::linear(x, w); }},
-                         peaks.integers, peaks.floats, repeats);
+                         peaks.integers, peaks.floats, rounds);
 }
 
-kernels::BenchRow of_floats(const Product& p, const Peaks& peaks, int repeats) {
+kernels::BenchRow of_floats(const Product& p, const Peaks& peaks, int rounds) {
   const at::Tensor x = at::randn({p.tokens, p.depth}), w = at::randn({p.outputs, p.depth});
   const double bytes = 4.0 * static_cast<double>(x.numel() + w.numel() + p.tokens * p.outputs);
   return measure_product(p,
                          {"product of floats", kBaseline, bytes, [&] { ops::linear(x, w); }, [&] { at::linear(x, w); }},
-                         peaks.floats, peaks.floats, repeats);
+                         peaks.floats, peaks.floats, rounds);
 }
 
 // Weights alone in codes, as in generation: the baseline is what their values take.
-kernels::BenchRow of_packed_codes(const Product& p, const Peaks& peaks, int repeats) {
+kernels::BenchRow of_packed_codes(const Product& p, const Peaks& peaks, int rounds) {
   const QuantSpec spec{make_grid("int", 4), parse_granularity("32"), ScaleRule::kAbsmax};
   const Quantized weight = quantize(at::randn({p.outputs, p.depth}), spec);
   const auto packed = ops::PackedCodes::make(weight.codes, weight.scales, spec.grid);
@@ -63,7 +62,7 @@ kernels::BenchRow of_packed_codes(const Product& p, const Peaks& peaks, int repe
   const double bytes = static_cast<double>(packed->bytes() + 4 * p.tokens * (p.depth + p.outputs));
   return measure_product(
       p, {"floats times 4-bit codes", kBaseline, bytes, [&] { packed->product(x); }, [&] { at::linear(x, w); }},
-      peaks.floats, peaks.floats, repeats);
+      peaks.floats, peaks.floats, rounds);
 }
 
 }  // namespace
@@ -76,13 +75,13 @@ std::vector<kernels::BenchRow> bench_products(const std::vector<kernels::BenchSi
     products.push_back({std::min<int64_t>(size.rows, 1024), size.columns, size.columns});
   std::vector<kernels::BenchRow> rows;
   const Peaks peaks = measure_peaks();
-  const int repeats = quick ? 5 : 300;
+  const int rounds = rounds_of_pair(quick);
   for (Product& product : products) {
     if (quick) product.tokens = std::min<int64_t>(product.tokens, 32);
-    rows.push_back(of_codes(product, peaks, repeats));
+    rows.push_back(of_codes(product, peaks, rounds));
     if (product.tokens > 1)  // a token at a time is ATen's own product
-      rows.push_back(of_floats(product, peaks, repeats));
-    if (kernels::float_gemm_fuses()) rows.push_back(of_packed_codes(product, peaks, repeats));
+      rows.push_back(of_floats(product, peaks, rounds));
+    if (kernels::float_gemm_fuses()) rows.push_back(of_packed_codes(product, peaks, rounds));
   }
   return rows;
 }

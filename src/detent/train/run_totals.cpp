@@ -32,7 +32,7 @@ void RunTotals::add_step(double seconds) {
 
 double RunTotals::tokens_per_second() const { return static_cast<double>(tokens_) / std::max(seconds_, 1e-9); }
 
-json RunTotals::step_line(double lr, double grad_norm) {
+json RunTotals::step_line(double lr, double grad_norm, double least_seconds) {
   json line = {{"kind", "train"},
                {"step", step},
                {"loss", loss},
@@ -46,7 +46,7 @@ json RunTotals::step_line(double lr, double grad_norm) {
   return line;
 }
 
-json RunTotals::end_line(const Evaluation& validation) const {
+json RunTotals::end_line(const Evaluation& validation, double least_seconds) const {
   json line = {{"kind", "final"},
                {"step", step},
                {"final_loss", loss},
@@ -55,7 +55,7 @@ json RunTotals::end_line(const Evaluation& validation) const {
                {"tokens_per_second", tokens_per_second()},
                {"seconds", seconds_},
                {"steps", step}};
-  if (speed_of_light() > 0) line["speed_of_light"] = speed_of_light();
+  if (const double share = speed_of_light(least_seconds); share > 0) line["speed_of_light"] = share;
   return line;
 }
 

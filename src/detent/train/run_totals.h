@@ -24,14 +24,14 @@ class RunTotals {
 
   double tokens_per_second() const;
   double seconds() const { return seconds_; }
-  double speed_of_light() const { return pace_.share(least_seconds); }  // of this process's steps; 0: it made none
+  // Of this process's steps; 0: it made none. least_seconds: of a step (train/speed_of_light.h).
+  double speed_of_light(double least_seconds) const { return pace_.share(least_seconds); }
   // Of the steps since the line before.
-  nlohmann::json step_line(double lr, double grad_norm);
-  nlohmann::json end_line(const Evaluation& validation) const;
+  nlohmann::json step_line(double lr, double grad_norm, double least_seconds);
+  nlohmann::json end_line(const Evaluation& validation, double least_seconds) const;
 
-  int64_t step = 0;          // the last one begun
-  double loss = 0;           // its mean training loss
-  double least_seconds = 0;  // of a step (train/speed_of_light.h)
+  int64_t step = 0;  // the last one begun
+  double loss = 0;   // its mean training loss
 
  private:
   int64_t tokens_ = 0;  // over all processes of the run, as are the seconds

@@ -60,6 +60,7 @@ class Trainer {
   std::optional<RunLog> log_;
   bool quiet_;
   RunTotals totals_;
+  double least_seconds_ = 0;  // of a step
   Evaluation validation_;
   fs::path last_good_;
   std::string begun_on_;  // the device of the steps before those of this process; empty: there are none
@@ -119,7 +120,7 @@ void Trainer::step() {
 }
 
 void Trainer::log_step(double lr, double norm, const PullTerms& pull) {
-  json line = totals_.step_line(lr, norm);
+  json line = totals_.step_line(lr, norm, least_seconds_);
   session_.methods->describe(line, totals_.step);
   if (config().cage) {
     double squared = 0;
@@ -160,7 +161,7 @@ void Trainer::see_first_batch() {
 
 void Trainer::describe_machine() {
   const MachineLine machine = machine_line(session_, totals_.step);
-  totals_.least_seconds = machine.least_seconds;
+  least_seconds_ = machine.least_seconds;
   log_->write(machine.line);
   if (!quiet_) print_machine(session_, totals_.step, begun_on_);
 }
@@ -198,7 +199,7 @@ TrainResult Trainer::run() {
           validation_,
           totals_.tokens_per_second(),
           totals_.seconds(),
-          totals_.speed_of_light(),
+          totals_.speed_of_light(least_seconds_),
           totals_.step,
           stopped,
           config().output};
@@ -208,7 +209,7 @@ void Trainer::finish(Progress& bar) {
   validate();
   save();
   bar.finish(fmt::format("validation loss {:.4f}", validation_.loss));
-  json line = totals_.end_line(validation_);
+  json line = totals_.end_line(validation_, least_seconds_);
   line["parameters"] = session_.model->config().parameter_count();
   log_->write(line);
 }

@@ -19,8 +19,8 @@ namespace {
 // A weight matrix and what a training step keeps beside it.
 struct Tensors {
   AlignedVector<float> w, g, m, v, out, row, scratch;
-  std::vector<int8_t> codes;
-  std::vector<uint8_t> mask;
+  AlignedVector<int8_t> codes;
+  AlignedVector<uint8_t> mask;
   double sink = 0;  // results that nobody reads would be optimized away
 
   explicit Tensors(int64_t n)
@@ -136,16 +136,16 @@ void adamw_step(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
 }
 
 constexpr float kPull = 1e-3f;
-void pull_row(const KernelSet& k, Tensors& t, int64_t i, int64_t n, const float* row, int64_t block,
-              const Quantizer& q) {
+void pull_by_scale(const KernelSet& k, Tensors& t, int64_t i, int64_t n, const float* row, int64_t block,
+                   const Quantizer& q) {
   float scale;
   k.scales(row, n, n, q.grid, q.rule, &scale);
   k.pull(&t.w[i], row, n, n, block, &scale, q.grid, kPull, t.scratch.data());
 }
-void cage_int4(const KernelSet& k, Tensors& t, int64_t i, int64_t n) { pull_row(k, t, i, n, &t.w[i], 1, kInt4); }
+void cage_int4(const KernelSet& k, Tensors& t, int64_t i, int64_t n) { pull_by_scale(k, t, i, n, &t.w[i], 1, kInt4); }
 void cage_quest(const KernelSet& k, Tensors& t, int64_t i, int64_t n) {
   k.rotate(&t.w[i], t.row.data(), n, 128);
-  pull_row(k, t, i, n, t.row.data(), 128, kMidrise4);
+  pull_by_scale(k, t, i, n, t.row.data(), 128, kMidrise4);
 }
 
 // As the optimizer walks (optim/optimizer.cpp): some rows, then the same rows towards their targets.
@@ -221,7 +221,7 @@ std::vector<BenchRow> bench_kernels(bool quick, const BenchSize& size) {
   std::vector<BenchCase> cases = quantize_cases(size.columns);
   for (const BenchCase& c : optimizer_cases(size.columns)) cases.push_back(c);
   std::vector<BenchRow> table;
-  std::vector<float> large(size_t{1} << (quick ? 20 : 26), 1.0f);
+  AlignedVector<float> large(size_t{1} << (quick ? 20 : 26), 1.0f);
   const double bandwidth = measure_bandwidth(large, quick ? 0.01 : 0.3);
   for (const BenchCase& c : cases) {
     table.push_back(measure(c, tensors, quick ? 3 : 21));

@@ -112,7 +112,7 @@ HWY_EXPORT(int_peak);
 double measure_float_peak(double seconds) { return HWY_DYNAMIC_DISPATCH(float_peak)(seconds); }
 double measure_int_peak(double seconds) { return HWY_DYNAMIC_DISPATCH(int_peak)(seconds); }
 
-double measure_bandwidth(std::vector<float>& array, double seconds) {
+double measure_bandwidth(AlignedVector<float>& array, double seconds) {
   return rate(
       [&] {
         for (float& value : array) value *= -1.0f;

@@ -5,6 +5,8 @@
 // After targets.h, which it depends on.
 #include "hwy/foreach_target.h"
 // After foreach_target.h, as Highway asks.
+#include <cstring>
+
 #include "detent/kernels/fake_quant/grid-inl.h"
 #include "detent/kernels/fake_quant/groups.h"
 #include "detent/kernels/hadamard/hadamard.h"
@@ -33,10 +35,16 @@ void pull_groups(float* w, const float* row, int64_t n, int64_t group, const flo
     const float scale = scales[i / group];
     const int64_t end = i + group;
     vectors.scale = hn::Set(kF, scale);
+    if (scale == 0) {  // rare: an all-zero group
+      reference::pull_quantized(w + i, row + i, group, group, 1, &scale, grid, strength, scratch);
+      continue;
+    }
     int64_t at = i;
-    for (; scale != 0 && at + kFloats <= end; at += kFloats) pull_vector<kRounding>(w + at, row + at, vectors, by);
-    if (at < end)  // an all-zero group, or less than a vector
-      reference::pull_quantized(w + at, row + at, end - at, end - at, 1, &scale, grid, strength, scratch);
+    for (; at + kFloats <= end; at += kFloats) pull_vector<kRounding>(w + at, row + at, vectors, by);
+    if (at == end) continue;
+    PaddedLanes last(w + at, end - at);
+    pull_vector<kRounding>(last.values, PaddedLanes(row + at, end - at).values, vectors, by);
+    std::memcpy(w + at, last.values, static_cast<size_t>(end - at) * sizeof(float));
   }
 }
 
