@@ -42,6 +42,8 @@ std::vector<Case> cases() {
     for (int64_t columns : {1, 7, 8, 16, 17, 32, 33, 65})
       for (int64_t depth : {1, 3, 4, 19}) all.push_back({rows, columns, depth});
   for (int64_t depth : {767, 768, 769, 771, 1537}) all.push_back({14, 34, depth});
+  for (int64_t columns : {96, 128, 129})  // around those for which rows are not packed, over blocks of rows
+    for (int64_t rows : {49, 60, 97}) all.push_back({rows, columns, 19});
   return all;
 }
 

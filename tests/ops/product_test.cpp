@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
+
+#include "tests/support/bits.h"
 
 namespace detent::ops {
 namespace {
@@ -63,6 +66,22 @@ TEST(Product, HasTheSameBitsOnAnyNumberOfThreads) {
     }
   }
   at::set_num_threads(before);
+}
+
+// A product of few rows is turned, its rows alone must not show it: they are those of a product of many.
+TEST(Product, OfFewRowsHasTheBitsOfMany) {
+  at::manual_seed(6);
+  for (const auto& [depth, columns] : {std::array<int64_t, 2>{512, 200}, {700, 77}, {1700, 900}}) {
+    const at::Tensor many = normal({300, depth}), weight = normal({columns, depth});
+    many[3][5] = INFINITY;
+    many[7][1] = NAN;
+    weight[2][9] = -INFINITY;
+    weight[4][8] = -0.0f;
+    const at::Tensor of_many = product(many, weight.t());
+    for (const int64_t rows : {16, 17, 31, 48, 65, 100, 128, 129})
+      EXPECT_TRUE(test::same_bits(product(many.narrow(0, 0, rows), weight.t()), of_many.narrow(0, 0, rows)))
+          << rows << " of " << depth << " by " << columns;
+  }
 }
 
 TEST(Product, LinearHasATensGradients) {

@@ -18,8 +18,31 @@ namespace {
 // Below this many rows packing the weight costs more than a better product gives back.
 constexpr int64_t kLeastRows = 16;
 
+// Up to so many rows, of so much depth, it pays to turn the product: the other operand is then read as it lies, and not
+// packed, but what comes out is to be turned back.
+constexpr int64_t kMostTurned = 128, kLeastDepthTurned = 512;
+
+bool pays_to_turn(const at::Tensor& a, const at::Tensor& b) {
+  return a.size(0) <= kMostTurned && a.size(0) < b.size(1) && a.size(1) >= kLeastDepthTurned && b.stride(0) == 1;
+}
+
 // One stride is 1, whichever way it lies.
 at::Tensor dense(const at::Tensor& x) { return x.stride(0) == 1 || x.stride(1) == 1 ? x : x.contiguous(); }
+
+at::Tensor product_by_blocks(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor left = dense(a), right = dense(b);
+  const kernels::FloatLines rows{left.const_data_ptr<float>(), left.stride(0), left.stride(1)},
+      columns{right.const_data_ptr<float>(), right.stride(1), right.stride(0)};
+  const int64_t depth = a.size(1), width = b.size(1);
+  at::Tensor out = at::empty({a.size(0), width}, a.options());
+  blocked_product(
+      rows, {a.size(0), width, depth, width},
+      [&](int64_t first, int64_t last, int64_t begin, int64_t end, float* packed) {
+        kernels::float_gemm_pack(columns, first, last, begin, end, packed);
+      },
+      out.mutable_data_ptr<float>());
+  return out;
+}
 
 }  // namespace
 
@@ -35,18 +58,8 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
   if (!has_product(a, b)) return a.mm(b);
   // Profilers and `detent bench steps` see our products as they see ATen's.
   RECORD_FUNCTION("detent::mm", std::vector<c10::IValue>());
-  const at::Tensor left = dense(a), right = dense(b);
-  const kernels::FloatLines rows{left.const_data_ptr<float>(), left.stride(0), left.stride(1)},
-      columns{right.const_data_ptr<float>(), right.stride(1), right.stride(0)};
-  const int64_t depth = a.size(1), width = b.size(1);
-  at::Tensor out = at::empty({a.size(0), width}, a.options());
-  blocked_product(
-      rows, {a.size(0), width, depth, width},
-      [&](int64_t first, int64_t last, int64_t begin, int64_t end, float* packed) {
-        kernels::float_gemm_pack(columns, first, last, begin, end, packed);
-      },
-      out.mutable_data_ptr<float>());
-  return out;
+  // The same factors in the same chain: the bits do not depend on which operand comes first.
+  return pays_to_turn(a, b) ? product_by_blocks(b.t(), a.t()).t().contiguous() : product_by_blocks(a, b);
 }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {

@@ -36,16 +36,18 @@ bool float_gemm_fuses() { return false; }
 bool float_gemm_fuses() { return HWY_NATIVE_FMA != 0; }
 
 constexpr int kVectors = kPanelColumns / kFloats;  // of a tile
+constexpr int64_t kFewColumns = 128;
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
-constexpr int kRows = 12;                          // 24 of 32 registers hold sums
+constexpr int kRows = 12;  // 24 of 32 registers hold sums
 #else
 constexpr int kRows = 6;  // 12 of 16
 #endif
 static_assert(kFloatGemmRows % kRows == 0 && kFloatGemmColumns % kPanelColumns == 0);
 
-// Continues the sums in out (or starts them) over `depth` elements.
-HWY_NOINLINE void add_tile(const float* HWY_RESTRICT left, const float* HWY_RESTRICT right, int64_t depth, bool start,
-                           float* HWY_RESTRICT out, int64_t stride) {
+// Continues the sums in out (or starts them) over `depth` elements. left: packed, or rows that lie `left_stride` apart.
+template <bool kPacked>
+HWY_NOINLINE void add_tile(const float* HWY_RESTRICT left, int64_t left_stride, const float* HWY_RESTRICT right,
+                           int64_t depth, bool start, float* HWY_RESTRICT out, int64_t stride) {
   FloatVec sums[kRows][kVectors];
   HWY_UNROLL(16)
   for (int r = 0; r < kRows; ++r)
@@ -57,10 +59,10 @@ HWY_NOINLINE void add_tile(const float* HWY_RESTRICT left, const float* HWY_REST
     for (int v = 0; v < kVectors; ++v) columns[v] = hn::Load(kF, right + v * kFloats);
     HWY_UNROLL(16)
     for (int r = 0; r < kRows; ++r) {
-      const FloatVec row = hn::Set(kF, left[r]);
+      const FloatVec row = hn::Set(kF, left[kPacked ? r : r * left_stride]);
       for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(row, columns[v], sums[r][v]);
     }
-    left += kRows;
+    left += kPacked ? kRows : 1;
     right += kPanelColumns;
   }
   HWY_UNROLL(16)
@@ -69,12 +71,13 @@ HWY_NOINLINE void add_tile(const float* HWY_RESTRICT left, const float* HWY_REST
 }
 
 // A tile that reaches beyond the part: through a whole one.
-HWY_NOINLINE void add_edge(const float* left, const float* right, int64_t depth, bool start, float* out, int64_t stride,
-                           int64_t rows, int64_t columns) {
+template <bool kPacked>
+HWY_NOINLINE void add_edge(const float* left, int64_t left_stride, const float* right, int64_t depth, bool start,
+                           float* out, int64_t stride, int64_t rows, int64_t columns) {
   HWY_ALIGN float tile[kRows * kPanelColumns] = {};
   if (!start)
     for (int64_t r = 0; r < rows; ++r) std::copy_n(out + r * stride, columns, tile + r * kPanelColumns);
-  add_tile(left, right, depth, start, tile, kPanelColumns);
+  add_tile<kPacked>(left, left_stride, right, depth, start, tile, kPanelColumns);
   for (int64_t r = 0; r < rows; ++r) std::copy_n(tile + r * kPanelColumns, columns, out + r * stride);
 }
 
@@ -82,28 +85,39 @@ void float_gemm_pack(const FloatLines& right, int64_t first, int64_t last, int64
   pack_panels<kPanelColumns>(right, first, last, begin, end, packed);
 }
 
-// Packed rows against all columns of the block.
-void run_block(const float* left, const PackedColumns& right, int64_t rows, float* out, int64_t stride) {
+// Rows against all columns of the block; not packed, they fill tiles.
+template <bool kPacked>
+void run_block(const float* left, int64_t left_stride, const PackedColumns& right, int64_t rows, float* out,
+               int64_t stride) {
   const int64_t depth = right.end - right.begin, count = right.last - right.first;
   for (int64_t column = 0; column < count; column += kPanelColumns)
     for (int64_t row = 0; row < rows; row += kRows) {
-      const float *some_rows = left + row * depth, *some_columns = right.data + column * depth;
+      const float *some_rows = left + row * (kPacked ? depth : left_stride),
+                  *some_columns = right.data + column * depth;
       float* to = out + row * stride + right.first + column;
       if (rows - row >= kRows && count - column >= kPanelColumns)
-        add_tile(some_rows, some_columns, depth, right.begin == 0, to, stride);
+        add_tile<kPacked>(some_rows, left_stride, some_columns, depth, right.begin == 0, to, stride);
       else
-        add_edge(some_rows, some_columns, depth, right.begin == 0, to, stride, std::min<int64_t>(rows - row, kRows),
-                 std::min<int64_t>(count - column, kPanelColumns));
+        add_edge<kPacked>(some_rows, left_stride, some_columns, depth, right.begin == 0, to, stride,
+                          std::min<int64_t>(rows - row, kRows), std::min<int64_t>(count - column, kPanelColumns));
     }
 }
 
 void float_gemm_rows(const FloatLines& left, int64_t row_begin, int64_t row_end, const PackedColumns& right, float* out,
                      int64_t out_stride) {
   static thread_local auto packed = hwy::AllocateAligned<float>(kFloatGemmRows * kFloatGemmDepth);
-  for (int64_t row = row_begin; row < row_end; row += kFloatGemmRows) {
-    const int64_t last = std::min(row_end, row + kFloatGemmRows);
-    pack_panels<kRows>(left, row, last, right.begin, right.end, packed.get());
-    run_block(packed.get(), right, last - row, out + row * out_stride, out_stride);
+  // Few columns do not pay for packing the rows; a tile that the rows do not fill reads packed zeros.
+  const bool as_they_lie = left.depth_stride == 1 && right.last - right.first <= kFewColumns;
+  for (int64_t row = row_begin, last; row < row_end; row = last) {
+    last = std::min(row_end, row + kFloatGemmRows);
+    if (as_they_lie && last - row >= kRows) {
+      last -= (last - row) % kRows;
+      run_block<false>(left.data + row * left.line_stride + right.begin, left.line_stride, right, last - row,
+                       out + row * out_stride, out_stride);
+    } else {
+      pack_panels<kRows>(left, row, last, right.begin, right.end, packed.get());
+      run_block<true>(packed.get(), 0, right, last - row, out + row * out_stride, out_stride);
+    }
   }
 }
 #endif
