@@ -23,8 +23,13 @@ at::Tensor normal(at::IntArrayRef shape, at::ScalarType type = at::kFloat) { ret
 
 TEST(Product, OfMatricesViewsAndTransposes) {
   at::manual_seed(1);
-  for (const auto& [rows, depth, columns] :
-       {std::array<int64_t, 3>{1, 64, 64}, {16, 1, 5}, {40, 300, 70}, {200, 64, 1}, {17, 0, 3}, {64, 64, 64}}) {
+  for (const auto& [rows, depth, columns] : {std::array<int64_t, 3>{1, 64, 64},
+                                             {16, 1, 5},
+                                             {40, 300, 70},
+                                             {200, 64, 1},
+                                             {17, 0, 3},
+                                             {64, 64, 64},
+                                             {40, 600, 90}}) {
     const at::Tensor a = normal({rows, depth}), b = normal({depth, columns});
     const at::Tensor right = at::mm(a.to(at::kDouble), b.to(at::kDouble)).to(at::kFloat);
     const at::Tensor turned_a = a.t().contiguous().t(), turned_b = b.t().contiguous().t();

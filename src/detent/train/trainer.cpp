@@ -35,8 +35,8 @@ class Trainer {
   Trainer(const TrainConfig& config, const CheckpointContent* content, const fs::path& checkpoint, bool quiet)
       : session_(config, quiet), quiet_(quiet) {
     if (content) restore(*content, checkpoint);
-    log_.emplace(config.output, content ? totals_.step : -1,
-                 config.train.steps);  // last: it drops lines of steps to come
+    // Last: it drops lines of steps to come.
+    log_.emplace(config.output, content ? totals_.step : -1, config.train.steps);
   }
   TrainResult run();
 

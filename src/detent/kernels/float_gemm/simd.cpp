@@ -36,48 +36,48 @@ bool float_gemm_fuses() { return false; }
 bool float_gemm_fuses() { return HWY_NATIVE_FMA != 0; }
 
 constexpr int kVectors = kPanelColumns / kFloats;  // of a tile
-constexpr int64_t kFewColumns = 128;
+constexpr int64_t kFewColumns = 128;               // up to so many do not pay for packing rows
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
-constexpr int kRows = 12;  // 24 of 32 registers hold sums
+constexpr int kRows = 12;                          // 24 of 32 registers hold sums
 #else
 constexpr int kRows = 6;  // 12 of 16
 #endif
 static_assert(kFloatGemmRows % kRows == 0 && kFloatGemmColumns % kPanelColumns == 0);
 
-// Continues the sums in out (or starts them) over `depth` elements. left: packed, or rows that lie `left_stride` apart.
-template <bool kPacked>
+// Continues the sums in out (or starts them) over `depth` elements, of the first kUsed vectors of a panel. left:
+// packed, or rows that lie `left_stride` apart.
+template <bool kPacked, int kUsed>
 HWY_NOINLINE void add_tile(const float* HWY_RESTRICT left, int64_t left_stride, const float* HWY_RESTRICT right,
                            int64_t depth, bool start, float* HWY_RESTRICT out, int64_t stride) {
-  FloatVec sums[kRows][kVectors];
+  FloatVec sums[kRows][kUsed];
   HWY_UNROLL(16)
   for (int r = 0; r < kRows; ++r)
-    for (int v = 0; v < kVectors; ++v)
-      sums[r][v] = start ? hn::Zero(kF) : hn::LoadU(kF, out + r * stride + v * kFloats);
+    for (int v = 0; v < kUsed; ++v) sums[r][v] = start ? hn::Zero(kF) : hn::LoadU(kF, out + r * stride + v * kFloats);
   for (int r = 0; r < kRows; ++r) hwy::Prefetch(out + (kRows + r) * stride);  // the next tile's
   for (int64_t k = 0; k < depth; ++k) {
-    FloatVec columns[kVectors];
-    for (int v = 0; v < kVectors; ++v) columns[v] = hn::Load(kF, right + v * kFloats);
+    FloatVec columns[kUsed];
+    for (int v = 0; v < kUsed; ++v) columns[v] = hn::Load(kF, right + v * kFloats);
     HWY_UNROLL(16)
     for (int r = 0; r < kRows; ++r) {
       const FloatVec row = hn::Set(kF, left[kPacked ? r : r * left_stride]);
-      for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(row, columns[v], sums[r][v]);
+      for (int v = 0; v < kUsed; ++v) sums[r][v] = hn::MulAdd(row, columns[v], sums[r][v]);
     }
     left += kPacked ? kRows : 1;
     right += kPanelColumns;
   }
   HWY_UNROLL(16)
   for (int r = 0; r < kRows; ++r)
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], kF, out + r * stride + v * kFloats);
+    for (int v = 0; v < kUsed; ++v) hn::StoreU(sums[r][v], kF, out + r * stride + v * kFloats);
 }
 
 // A tile that reaches beyond the part: through a whole one.
-template <bool kPacked>
+template <bool kPacked, int kUsed>
 HWY_NOINLINE void add_edge(const float* left, int64_t left_stride, const float* right, int64_t depth, bool start,
                            float* out, int64_t stride, int64_t rows, int64_t columns) {
   HWY_ALIGN float tile[kRows * kPanelColumns] = {};
   if (!start)
     for (int64_t r = 0; r < rows; ++r) std::copy_n(out + r * stride, columns, tile + r * kPanelColumns);
-  add_tile<kPacked>(left, left_stride, right, depth, start, tile, kPanelColumns);
+  add_tile<kPacked, kUsed>(left, left_stride, right, depth, start, tile, kPanelColumns);
   for (int64_t r = 0; r < rows; ++r) std::copy_n(tile + r * kPanelColumns, columns, out + r * stride);
 }
 
@@ -85,28 +85,37 @@ void float_gemm_pack(const FloatLines& right, int64_t first, int64_t last, int64
   pack_panels<kPanelColumns>(right, first, last, begin, end, packed);
 }
 
-// Rows against all columns of the block; not packed, they fill tiles.
+// Rows against one panel, or the first vectors of it that hold columns; rows that are not packed fill tiles.
+template <bool kPacked, int kUsed>
+void run_panel(const float* left, int64_t left_stride, const float* right, int64_t depth, bool start, int64_t rows,
+               int64_t columns, float* out, int64_t stride) {
+  for (int64_t row = 0; row < rows; row += kRows) {
+    const float* some_rows = left + row * (kPacked ? depth : left_stride);
+    float* to = out + row * stride;
+    if (rows - row >= kRows && columns == kUsed * kFloats)
+      add_tile<kPacked, kUsed>(some_rows, left_stride, right, depth, start, to, stride);
+    else
+      add_edge<kPacked, kUsed>(some_rows, left_stride, right, depth, start, to, stride,
+                               std::min<int64_t>(rows - row, kRows), columns);
+  }
+}
+
 template <bool kPacked>
 void run_block(const float* left, int64_t left_stride, const PackedColumns& right, int64_t rows, float* out,
                int64_t stride) {
   const int64_t depth = right.end - right.begin, count = right.last - right.first;
-  for (int64_t column = 0; column < count; column += kPanelColumns)
-    for (int64_t row = 0; row < rows; row += kRows) {
-      const float *some_rows = left + row * (kPacked ? depth : left_stride),
-                  *some_columns = right.data + column * depth;
-      float* to = out + row * stride + right.first + column;
-      if (rows - row >= kRows && count - column >= kPanelColumns)
-        add_tile<kPacked>(some_rows, left_stride, some_columns, depth, right.begin == 0, to, stride);
-      else
-        add_edge<kPacked>(some_rows, left_stride, some_columns, depth, right.begin == 0, to, stride,
-                          std::min<int64_t>(rows - row, kRows), std::min<int64_t>(count - column, kPanelColumns));
-    }
+  for (int64_t column = 0; column < count; column += kPanelColumns) {
+    const int64_t columns = std::min<int64_t>(count - column, kPanelColumns);
+    const auto run = columns > kFloats ? run_panel<kPacked, kVectors> : run_panel<kPacked, 1>;
+    run(left, left_stride, right.data + column * depth, depth, right.begin == 0, rows, columns,
+        out + right.first + column, stride);
+  }
 }
 
 void float_gemm_rows(const FloatLines& left, int64_t row_begin, int64_t row_end, const PackedColumns& right, float* out,
                      int64_t out_stride) {
   static thread_local auto packed = hwy::AllocateAligned<float>(kFloatGemmRows * kFloatGemmDepth);
-  // Few columns do not pay for packing the rows; a tile that the rows do not fill reads packed zeros.
+  // A tile that the rows do not fill reads packed zeros.
   const bool as_they_lie = left.depth_stride == 1 && right.last - right.first <= kFewColumns;
   for (int64_t row = row_begin, last; row < row_end; row = last) {
     last = std::min(row_end, row + kFloatGemmRows);
